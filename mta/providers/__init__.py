@@ -1,0 +1,1 @@
+"""MTA providers: one file each, all of the same shape."""

@@ -1,0 +1,68 @@
+"""What every MTA provider looks like to the container."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from mta.outcomes import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One delivery as a provider sees it.
+
+    Attributes:
+        delivery_id: our own id; carried in whatever way the provider can give it back.
+        sender: the envelope sender, `local@domain`.
+        recipient: the envelope recipient, `local@domain`.
+        raw: the whole mail in MIME with CRLF line ends and no Bcc. Immutable: no provider changes what the next gets.
+    """
+
+    delivery_id: str
+    sender: str
+    recipient: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderOptions:
+    """What an operator may set for any provider.
+
+    Attributes:
+        concurrency: attempts that may run at once.
+        rate: attempts a second, or 0 for no limit.
+        weight: share in the weighted schedule.
+        timeout: seconds that one attempt may take.
+    """
+
+    concurrency: int = 8
+    rate: float = 0.0
+    weight: int = 1
+    timeout: float = 30.0
+
+
+class Provider(ABC):
+    """One way to hand a mail to the world.
+
+    `send` is called from several threads at once, at most `options.concurrency`; it blocks, and returns within
+    `options.timeout` seconds, give or take the last system call.
+    """
+
+    can_envelope: bool = True
+    """Takes the mail as it is and an envelope recipient apart from the visible To and Cc."""
+    can_smtputf8: bool = False
+    """Can send to addresses whose local part is not ASCII."""
+    max_bytes: int | None = None
+    """Largest mail in encoded bytes, or None when not known."""
+
+    def __init__(self, name: str, options: ProviderOptions | None = None) -> None:
+        self.name = name
+        self.options = options or ProviderOptions()
+
+    @abstractmethod
+    def send(self, message: Outgoing) -> Answer:
+        """Make one attempt and say what came of it. Never raises for what the world does."""
+
+    def close(self) -> None:
+        """Give back connections. No attempt is running when this is called."""

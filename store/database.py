@@ -1,0 +1,176 @@
+"""The database: one engine, many readers, and one writer that shares its commits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+Operation = Callable[[Connection, Sequence[Item]], Sequence[Result]]
+"""Writes a batch of items in the transaction given and returns one result an item, in order."""
+
+BUSY_TIMEOUT = 30.0
+"""Seconds that SQLite waits for a writer in another process."""
+GATHER_SECONDS = 0.0001
+GATHER_TURNS = 3
+BATCH_LIMIT = 512
+
+
+class DatabaseClosed(RuntimeError):
+    """A write was asked for after `Database.close`."""
+
+
+@dataclass(slots=True, eq=False)
+class _Job(Generic[Item, Result]):
+    operation: Operation[Item, Result]
+    item: Item
+    done: threading.Event = field(default_factory=threading.Event)
+    result: Result | None = None
+    error: BaseException | None = None
+
+
+class Database:
+    """SQLite or PostgreSQL behind one URL.
+
+    `read` gives a connection for looking; any number may be open at once. `write` hands an item to the one
+    committing thread, which gathers whatever is waiting, runs it in one transaction and commits once, so that many
+    callers share the cost of one durable commit. When a batch fails, its items are tried one by one, so that
+    one bad item spoils only its own caller's write.
+
+    Threads and connections are opened at the first use, never at import.
+    """
+
+    def __init__(self, url: str) -> None:
+        """
+        Args:
+            url: an SQLAlchemy URL, `sqlite:///path` or `postgresql+psycopg://…`.
+        """
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _engine(url, is_sqlite=self.is_sqlite)
+        self._waiting: list[_Job[Any, Any]] = []
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection with one consistent view of the data, given back at the end of the block."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    def write(self, operation: Operation[Item, Result], item: Item) -> Result:
+        """Run `operation` on `item` and return its result once it is committed and durable.
+
+        Args:
+            operation: called in the committing thread with a connection and a batch of items; it must not keep
+                the connection, and must be safe to run again after a rollback. Items handed in together with
+                the same operation come as one batch, in the order of arrival.
+            item: what this caller wants written.
+
+        Raises:
+            DatabaseClosed: after `close`.
+            Exception: whatever the operation raised for this item alone.
+        """
+        job: _Job[Item, Result] = _Job(operation, item)
+        with self._wake:
+            if self._closed:
+                raise DatabaseClosed("the database is closed; start the service again to write to it")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._commit_forever, name="committer", daemon=True)
+                self._thread.start()
+            self._waiting.append(job)
+            self._wake.notify()
+        job.done.wait()
+        if job.error is not None:
+            raise job.error
+        return job.result  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """Finish the writes that wait, stop the committing thread and close every connection."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+        self.engine.dispose()
+
+    def _commit_forever(self) -> None:
+        last_size = 0
+        while jobs := self._gather(last_size):
+            last_size = len(jobs)
+            try:
+                self._run(jobs)
+            except BaseException as error:  # noqa: BLE001 - each caller gets its own error
+                if len(jobs) == 1:
+                    jobs[0].error = error
+                else:
+                    self._run_one_by_one(jobs)
+            for job in jobs:
+                job.done.set()
+
+    def _gather(self, last_size: int) -> list[_Job[Any, Any]]:
+        """The next batch; empty once the database is closed and nothing waits."""
+        with self._wake:
+            while not self._waiting and not self._closed:
+                self._wake.wait()
+            # After a batch of several, its callers are about to come back: without this short wait they split into
+            # two halves, each paying for a commit.
+            turns = GATHER_TURNS if last_size > 1 else 0
+            while turns and not self._closed and len(self._waiting) < last_size:
+                self._wake.wait(GATHER_SECONDS)
+                turns -= 1
+            jobs, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
+            return jobs
+
+    def _run(self, jobs: Sequence[_Job[Any, Any]]) -> None:
+        groups: dict[Operation[Any, Any], list[_Job[Any, Any]]] = {}
+        for job in jobs:
+            groups.setdefault(job.operation, []).append(job)
+        results: list[tuple[_Job[Any, Any], Any]] = []
+        with self.engine.connect().execution_options(bitmail_write=True) as connection, connection.begin():
+            for operation, members in groups.items():
+                answers = operation(connection, [job.item for job in members])
+                results.extend(zip(members, answers, strict=True))
+        for job, result in results:
+            job.result = result
+
+    def _run_one_by_one(self, jobs: Sequence[_Job[Any, Any]]) -> None:
+        for job in jobs:
+            try:
+                self._run([job])
+            except BaseException as error:  # noqa: BLE001 - as above
+                job.error = error
+
+
+def _engine(url: str, *, is_sqlite: bool) -> Engine:
+    if not is_sqlite:
+        # psycopg would prepare each statement after five uses, and the generic plans are bad for the store.
+        return create_engine(url, connect_args={"prepare_threshold": None}, pool_pre_ping=True, pool_size=8)
+    path = make_url(url).database
+    if path and path != ":memory:":
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False}, pool_size=16)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("bitmail_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
