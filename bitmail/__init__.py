@@ -1,0 +1,1 @@
+"""The web tier: the mail model, its HTTP API, and the page (states and views)."""
