@@ -55,6 +55,8 @@ class Provider(ABC):
     """Can send to addresses whose local part is not ASCII."""
     max_bytes: int | None = None
     """Largest mail in encoded bytes, or None when not known."""
+    idempotent: bool = False
+    """Repeating an attempt for the same delivery id is harmless, so an unclear one is repeated at once."""
 
     def __init__(self, name: str, options: ProviderOptions | None = None) -> None:
         self.name = name
