@@ -12,7 +12,7 @@ import re
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bitmail import command
@@ -48,12 +48,13 @@ def is_current(root: Path) -> bool:
         return False
 
 
-def make(root: Path, say: command.Say) -> None:
+def make(root: Path, say: command.Say, lock: int) -> None:
     """Make `.venv`, or bring it up to date.
 
     Args:
         root: the project's folder.
         say: shows a line.
+        lock: the descriptor that holds the lock; an installer that outlives us goes on holding it.
 
     Raises:
         SetUpError: with a sentence for the person.
@@ -67,25 +68,18 @@ def make(root: Path, say: command.Say) -> None:
         say("requirements.txt has changed: bringing .venv up to date …")
     else:
         say("Making .venv and installing what requirements.txt names; this takes about a minute …")
-        _check(
-            root, command.run([sys.executable, "-m", "venv", "--clear", venv], say=say, digest=lambda _: None)
-        )
-    pip: list[str | Path] = [
-        venv / "bin/python",
-        "-m",
-        "pip",
-        "install",
-        "--requirement",
-        root / "requirements.txt",
-    ]
-    pip += ["--no-input", "--progress-bar", "off", "--disable-pip-version-check"]
-    _check(root, command.run(pip, say=say, digest=_digest_pip()))
+        # In two steps, since the venv module keeps to itself why ensurepip failed.
+        _run(root, say, lock, [sys.executable, "-m", "venv", "--clear", "--without-pip", venv])
+        _run(root, say, lock, [venv / "bin/python", "-m", "ensurepip", "--default-pip"])
+    pip: list[str | Path] = [venv / "bin/python", "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    _run(root, say, lock, [*pip, "install", "--progress-bar", "off", "-r", root / "requirements.txt"])
     place.write_text(f"{root}\n")
     shutil.copyfile(root / "requirements.txt", stamp)
     say(".venv is ready.")
 
 
-def _check(root: Path, ended: command.Ended) -> None:
+def _run(root: Path, say: command.Say, lock: int, words: Sequence[str | Path]) -> None:
+    ended = command.run(words, say=say, digest=_digest_pip(), keep_open=[lock])
     if ended.status == 0:
         return
     if ended.says_no_room or shutil.disk_usage(root).free < SCARCE:
@@ -137,7 +131,7 @@ def main() -> int:
                 command.say("Another ./fab is making .venv: waiting for it …")
                 fcntl.flock(wanted, fcntl.LOCK_EX)
             if not is_current(ROOT):
-                make(ROOT, command.say)
+                make(ROOT, command.say, wanted.fileno())
     except SetUpError as error:
         sys.stderr.write(f"{error}\n")
         return 1

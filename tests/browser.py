@@ -49,14 +49,22 @@ def chromium(say: Callable[[str], None] = print) -> Path:
 def installed() -> Path | None:
     """Return the path of a Chromium or Chrome on the PATH, else of Playwright's own, else None."""
     for name in NAMES:
-        if found := shutil.which(name):
+        if (found := shutil.which(name)) and _works(found):
             return Path(found)
-    return _playwrights_own()
+    own = _playwrights_own()
+    return own if _works(own) else None
 
 
-def _playwrights_own() -> Path | None:
+def _playwrights_own() -> Path:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        path = Path(playwright.chromium.executable_path)
-    return path if path.exists() else None
+        return Path(playwright.chromium.executable_path)
+
+
+def _works(browser: str | Path) -> bool:
+    """Whether it starts at all: libraries may be missing, and some systems ship a script that asks for it."""
+    try:
+        return subprocess.run([browser, "--version"], capture_output=True, timeout=30).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
