@@ -1,1 +1,1 @@
-"""The web tier: the mail model, its HTTP API, and the page (states and views)."""
+"""The web tier: pages, state classes and the mail model; and how the server is started."""

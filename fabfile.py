@@ -1,0 +1,106 @@
+"""The tasks of the project: `./fab` lists them, `./fab TASK` does one."""
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from fabric import task
+
+ROOT = Path(__file__).resolve().parent
+TYPED = [
+    "store",
+    "mta",
+    "bitmail/command.py",
+    "bitmail/environment.py",
+    "bitmail/frontend.py",
+    "bitmail/shutdown.py",
+]
+TYPED += ["bitmail/server.py", "bitmail/version.py"]
+"""What `mypy --strict` is clean on."""
+
+
+@task
+def run(context):
+    """Serve BitMail: page, websocket and API."""
+    become(["-m", "bitmail"])
+
+
+@task
+def build(context):
+    """Build the front end if its sources changed."""
+    from bitmail import frontend
+
+    try:
+        if not frontend.build():
+            say("The front end is up to date.")
+    except frontend.BuildError as error:
+        sys.exit(str(error))
+
+
+@task(help={"only": 'a part, in the words of pytest: --only tests/store, --only "-k alias -x"'})
+def test(context, only=""):  # noqa: PT028 - a task, not a test
+    """Check style and types, then run the tests."""
+    check("ruff", "check")
+    check("ruff", "format", "--check")
+    check("mypy", "--strict", *TYPED)
+    build(context)
+    from tests.browser import BrowserError, chromium
+
+    try:
+        say(f"The browser for the tests is {chromium(say)}.")
+    except BrowserError as error:
+        sys.exit(str(error))
+    become(["-m", "pytest", *shlex.split(only)])
+
+
+@task
+def test_manual(context):
+    """Serve a throwaway BitMail; says what to try."""
+    with tempfile.TemporaryDirectory(prefix="bitmail-") as var:
+        say("1. Log in with any name and password: the first log-in makes the account.")
+        say("2. Compose a mail to a@example.com; b@example.com and send it: Sent shows what becomes of each.")
+        say("3. With no provider configured the mail comes back: Inbox shows it, from those it went to.")
+        say("4. Log out, and log in again with a wrong password: it is refused.")
+        say(f"The database lies in {var} and is removed at the end.")
+        settings = os.environ | {"BITMAIL_VAR": var, "BITMAIL_PORT": os.environ.get("BITMAIL_PORT", "0")}
+        server = subprocess.Popen([sys.executable, "-m", "bitmail"], cwd=ROOT, env=settings)
+        while server.returncode is None:
+            try:
+                server.wait()
+            except KeyboardInterrupt:
+                continue
+    sys.exit(server.returncode)
+
+
+@task(positional=["name"])
+def bench(context, name):
+    """Measure NAME; without a name, list what there is."""
+    names = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if path.stem != "__init__")
+    if name in names:
+        become(["-m", f"bench.{name}"])
+    if name:
+        sys.exit(f"There is no bench {name}. There are: {', '.join(names) or 'none yet'}.")
+    say("\n".join(names) or "There is nothing to measure yet.")
+
+
+def become(arguments):
+    """Go on as another Python program, so that its output, signals and exit status are its own."""
+    sys.stdout.flush()
+    os.chdir(ROOT)
+    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 - no shell is wanted
+
+
+def check(tool, *arguments):
+    """Run a tool over the project; stop here if it finds fault."""
+    say(f"{tool} {' '.join(arguments)}")
+    status = subprocess.run([sys.executable, "-m", tool, *arguments], cwd=ROOT).returncode  # noqa: S603
+    if status != 0:
+        sys.exit(status)
+
+
+def say(line):
+    """Show a line at once."""
+    print(line, flush=True)
