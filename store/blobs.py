@@ -109,7 +109,7 @@ class BlobStore(ABC):
 
         Args:
             sha256: which.
-            unless: how entries may name them, as in `[{"raw": sha256}]`: while one does, they stay.
+            unless: how entries may name them, as `[{"raw": sha256}]`; while one does, they stay.
 
         Returns:
             Whether they were removed.
@@ -129,7 +129,7 @@ class Blobs(BlobStore):
         """
         Args:
             database: migrated by `store.migrate`; stays the caller's to close.
-            named_by: columns of other tables in the database that name blobs; what stands there is not removed.
+            named_by: columns of other tables that name blobs; a blob that stands in one is not removed.
             clock: the time in seconds.
         """
         self._database = database

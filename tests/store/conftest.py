@@ -133,7 +133,8 @@ def make_store(kind: str, request: pytest.FixtureRequest) -> JsonStore:
     if kind == "memory":
         return MemoryStore()
     if kind == "proxy":
-        served: Served = request.getfixturevalue("served")
+        served: Served = request.getfixturevalue("_served")
+        clear(served.database)
         return ProxyStore(served.server)
     database: Database = request.getfixturevalue(f"_{kind}")
     clear(database)
