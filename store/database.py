@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
@@ -109,11 +109,10 @@ class Database:
             StoreUnavailable: the database does not answer.
         """
         try:
-            with (
-                self.engine.connect().execution_options(bitmail_begin="BEGIN IMMEDIATE") as connection,
-                connection.begin(),
-            ):
+            with self._writing() as connection:
+                transaction = connection.begin()
                 yield connection
+                _commit(connection, transaction)
         except _NO_ANSWER as error:
             raise unavailable(error) from error
 
@@ -192,13 +191,16 @@ class Database:
                 for job in jobs:
                     self._run_or_fail([job])
 
+    def _writing(self) -> Connection:
+        return self.engine.connect().execution_options(bitmail_begin="BEGIN IMMEDIATE")
+
     def _run(self, jobs: Sequence[_Job[Any, Any]]) -> None:
         groups: dict[Operation[Any, Any], list[_Job[Any, Any]]] = {}
         for job in jobs:
             groups.setdefault(job.operation, []).append(job)
         results: list[tuple[_Job[Any, Any], Any]] = []
         with _losing_batch():
-            connection = self.engine.connect().execution_options(bitmail_begin="BEGIN IMMEDIATE")
+            connection = self._writing()
         with connection:  # leaving it without a commit rolls back
             with _losing_batch():
                 transaction = connection.begin()
@@ -206,9 +208,19 @@ class Database:
                 answers = operation(connection, [job.item for job in members])
                 results.extend(zip(members, answers, strict=True))
             with _losing_batch():
-                transaction.commit()
+                _commit(connection, transaction)
         for job, result in results:
             job.result = result
+
+
+def _commit(connection: Connection, transaction: RootTransaction) -> None:
+    try:
+        transaction.commit()
+    except DBAPIError:
+        # SQLite keeps a transaction open whose commit failed, and SQLAlchemy takes it for ended: the next
+        # user of the connection, and every other writer, would wait for nobody.
+        connection.invalidate()
+        raise
 
 
 @contextmanager

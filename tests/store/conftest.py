@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import uvicorn
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import create_engine, make_url, text
 from starlette.applications import Starlette
 
 from store import Blobs, BlobStore, Database, JsonStore, MemoryStore, SqlStore, migrate
@@ -77,8 +78,31 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database of each kind in turn that was never used."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'new.db'}"
+    url = make_url(request.getfixturevalue("postgres_url"))
+    name = f"new_{uuid4().hex}"
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return url.set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def new_database(new_url: str) -> Iterator[Database]:
+    """A migrated database of each kind in turn that was never used."""
+    database = Database(new_url)
+    migrate(database)
+    yield database
+    database.close()
+
+
 @pytest.fixture(scope="session")
-def _sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'test.db'}")
     migrate(database)
     yield database
@@ -86,7 +110,7 @@ def _sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def _postgres(postgres_url: str) -> Iterator[Database]:
+def postgres_database(postgres_url: str) -> Iterator[Database]:
     database = Database(postgres_url)
     migrate(database)
     yield database
@@ -120,10 +144,10 @@ def served(_served: Served) -> Served:
     return _served
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgres"])
 def sql_database(request: pytest.FixtureRequest) -> Database:
     """An empty database of each kind in turn."""
-    database: Database = request.getfixturevalue("_sqlite" if request.param == "sqlite" else "_postgres")
+    database: Database = request.getfixturevalue(f"{request.param}_database")
     clear(database)
     return database
 
@@ -136,7 +160,7 @@ def make_store(kind: str, request: pytest.FixtureRequest) -> JsonStore:
         served: Served = request.getfixturevalue("_served")
         clear(served.database)
         return ProxyStore(served.server)
-    database: Database = request.getfixturevalue(f"_{kind}")
+    database: Database = request.getfixturevalue(f"{kind}_database")
     clear(database)
     return SqlStore(database)
 
@@ -155,6 +179,6 @@ def blobs(request: pytest.FixtureRequest) -> BlobStore:
     """Each implementation of blobs in turn, empty."""
     if request.param == "proxy":
         return ProxyBlobs(request.getfixturevalue("served").server)
-    database = request.getfixturevalue(f"_{request.param}")
+    database = request.getfixturevalue(f"{request.param}_database")
     clear(database)
     return Blobs(database)
