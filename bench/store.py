@@ -18,10 +18,11 @@ from typing import Any
 import psycopg
 import uvicorn
 from pydantic import SecretStr
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from bench.figures import Figure, report
 from store import Blobs, Database, JsonStore, MemoryStore, SqlStore, migrate
+from store.driver import Driver
 from store.proxy import ProxyStore, StoreServer
 from store.server import make_server
 from store.terms import terms_of
@@ -86,16 +87,20 @@ def milliseconds(calls: list[Callable[[], Any]], times: int) -> float:
     return median(took) * 1000
 
 
-def statements_of(database: Database, look: Callable[[], Any]) -> list[Statement]:
+def statements_of(look: Callable[[], Any]) -> list[Statement]:
     """What the driver is asked to do by a lookup."""
     seen: list[Statement] = []
+    rows = Driver.rows
 
-    def watch(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        seen.append((statement, parameters))
+    def watched(driver: Driver, statement: str, parameters: Any = ()) -> Any:
+        seen.append((statement if driver.is_sqlite else statement.replace("?", "%b"), parameters))
+        return rows(driver, statement, parameters)
 
-    event.listen(database._looking, "before_cursor_execute", watch)
-    look()
-    event.remove(database._looking, "before_cursor_execute", watch)
+    Driver.rows = watched  # type: ignore[method-assign]
+    try:
+        look()
+    finally:
+        Driver.rows = rows  # type: ignore[method-assign]
     return seen
 
 
@@ -148,7 +153,7 @@ def bench_lookups(
         milliseconds(calls, min(len(calls), times))
         raw_took = None
         if database is not None:
-            raw_calls = [statements_of(database, call) for call in calls]
+            raw_calls = [statements_of(call) for call in calls]
             with raw_connection(database) as connection:
                 raws = [raw_lookup(connection, statements) for statements in raw_calls]
                 raw_took = milliseconds(raws, times)

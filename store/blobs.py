@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, delete, insert, literal, select, update
 
 from store.database import Database
+from store.driver import Driver
 from store.entry import Match, checked_match
 from store.errors import BlobRemoved
 from store.lookup import find
@@ -197,7 +198,7 @@ class Blobs(BlobStore):
         put_at = connection.scalar(select(blobs.c.put_at).where(blobs.c.sha256 == sha256).with_for_update())
         if put_at is None or put_at > self._clock() - GRACE:
             return False
-        if any(find(connection, terms_for(match, []), limit=1) for match in unless):
+        if any(find(Driver.below(connection), terms_for(match, []), limit=1) for match in unless):
             return False
         if any(connection.scalar(select(literal(1)).where(column == sha256)) for column in self._named_by):
             return False

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from store.driver import Driver, unavailable
 from store.errors import DatabaseClosed, StoreUnavailable
 
 Item = TypeVar("Item")
@@ -87,19 +88,25 @@ class Database:
             raise unavailable(error) from error
 
     @contextmanager
-    def look(self) -> Iterator[Connection]:
-        """The same for statements that each stand alone: it saves beginning and ending a transaction.
-
-        After the database was away, the first look may fail; the next has a new connection.
+    def look(self) -> Iterator[Driver]:
+        """The driver of a connection for statements that each stand alone; the quickest way to look.
 
         Raises:
-            StoreUnavailable: the database does not answer.
+            StoreUnavailable: the database does not answer. After it was away, the first look may fail and the
+                next has a new connection.
         """
         try:
-            with self._looking.connect() as connection:
-                yield connection
-        except _NO_ANSWER as error:
+            connection = self._looking.raw_connection()
+        except (*_NO_ANSWER, self.engine.dialect.loaded_dbapi.Error) as error:
             raise unavailable(error) from error
+        try:
+            yield Driver(connection.driver_connection, self.engine.dialect)
+        except StoreUnavailable:
+            connection.invalidate()
+            self._looking.dispose()
+            raise
+        finally:
+            connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -232,21 +239,13 @@ def _losing_batch() -> Iterator[None]:
         raise _BatchLost(unavailable(error)) from error
 
 
-def unavailable(error: BaseException) -> StoreUnavailable:
-    """What a database error that is nobody's fault here means to a caller."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return StoreUnavailable(
-        f"the database does not answer as it should: {cause}; see that it runs and its disk has room"
-    )
-
-
 # psycopg would prepare each statement after five uses, and the generic plans are bad for the store.
 _PSYCOPG = {"prepare_threshold": None}
 
 
 def _looking_engine(engine: Engine, url: str) -> Engine:
     if engine.dialect.name == "sqlite":
-        return engine.execution_options(bitmail_begin=None)
+        return engine
     # Connections of their own, because to turn one between the two uses costs as much as a lookup.
     return create_engine(
         url, connect_args=_PSYCOPG, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, pool_size=8
@@ -272,8 +271,7 @@ def _engine(url: str, *, is_sqlite: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if statement := connection.get_execution_options().get("bitmail_begin", "BEGIN"):
-            connection.exec_driver_sql(statement)
+        connection.exec_driver_sql(connection.get_execution_options().get("bitmail_begin", "BEGIN"))
 
     return engine
 

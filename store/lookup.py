@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
-from sqlalchemy import Connection
-
+from store.driver import Driver
 from store.entry import MAX_ID
 
 PROBE = 200
@@ -38,7 +36,7 @@ class _Window:
 
 
 def find(
-    connection: Connection,
+    driver: Driver,
     terms: Sequence[bytes],
     *,
     newest_first: bool = False,
@@ -48,31 +46,33 @@ def find(
     """Id and JSON text of the entries that have all of `terms`, by id; of all entries for no terms."""
     window = _Window(newest_first, limit, before)
     statement = _finding(len(terms), newest_first, limit is not None, before is not None)
-    parameters = [*_rarest_first(connection, terms, window), window.before, window.limit]
-    return [(row[0], row[1]) for row in _execute(connection, statement, parameters)]
+    bounds = [bound for bound in (window.before, window.limit) if bound is not None]
+    parameters = [*_rarest_first(driver, terms, window), *bounds]
+    return [(row[0], row[1]) for row in driver.rows(statement, parameters)]
 
 
-def find_by_id(connection: Connection, id: int) -> str | None:
+def find_by_id(driver: Driver, id: int) -> str | None:
     """JSON text of the entry of an id."""
-    rows = _execute(connection, "SELECT data FROM store_entry WHERE id = ?", [id])
+    rows = driver.rows("SELECT data FROM store_entry WHERE id = ?", [id])
     return rows[0][0] if rows else None
 
 
-def count(connection: Connection, terms: Sequence[bytes]) -> int:
+def count(driver: Driver, terms: Sequence[bytes]) -> int:
     """How many entries have all of `terms`; of all entries for no terms."""
-    rows = _execute(connection, _counting(len(terms)), _rarest_first(connection, terms, _Window()))
+    rows = driver.rows(_counting(len(terms)), _rarest_first(driver, terms, _Window()))
     number: int = rows[0][0]
     return number
 
 
-def _rarest_first(connection: Connection, terms: Sequence[bytes], window: _Window) -> Sequence[bytes]:
+def _rarest_first(driver: Driver, terms: Sequence[bytes], window: _Window) -> Sequence[bytes]:
     if len(terms) < 2:
         return terms
     statement = _probing(len(terms), window.newest_first, window.before is not None)
     probe = PROBE
     while True:
-        parameters = [parameter for term in terms for parameter in (term, window.before, probe)]
-        rows = _execute(connection, statement, parameters)
+        bounds = [probe] if window.before is None else [window.before, probe]
+        parameters = [parameter for term in terms for parameter in (term, *bounds)]
+        rows = driver.rows(statement, parameters)
         # A page may end long before its terms do, so it does not pay to follow them to their ends.
         if window.limit is not None or min(row[1] for row in rows) < probe:
             break
@@ -122,10 +122,3 @@ def _having(terms: int) -> list[str]:
 
 def _where(conditions: Sequence[str]) -> str:
     return f"WHERE {' AND '.join(conditions)}" if conditions else ""
-
-
-def _execute(connection: Connection, statement: str, parameters: Sequence[Any]) -> Sequence[Any]:
-    if connection.dialect.name != "sqlite":
-        statement = statement.replace("?", "%b")
-    given = tuple(parameter for parameter in parameters if parameter is not None)
-    return connection.exec_driver_sql(statement, given).all()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from sqlalchemy import Connection, event, select, text
@@ -45,7 +46,7 @@ def test_group_when_declared_later_then_takes_in_what_is_there(new_database: Dat
     assert grouped.count(matching) == len(found)
 
 
-def steps_of(database: Database, look: object) -> int:
+def steps_of(database: Database, look: Callable[[], object]) -> int:
     """How many postings and entries a lookup reads, as SQLite's own steps in hundreds."""
     steps = 0
 
@@ -54,14 +55,12 @@ def steps_of(database: Database, look: object) -> int:
         steps += 1
         return 0
 
-    def watch(connection: Connection, cursor: object, *_: object) -> None:
-        connection.connection.driver_connection.set_progress_handler(count, 100)  # type: ignore[union-attr]
+    @event.listens_for(database.engine, "checkout")
+    def watch(connection: sqlite3.Connection, *_: object) -> None:
+        connection.set_progress_handler(count, 100)
 
-    event.listen(database.engine, "before_cursor_execute", watch)
-    event.listen(database._looking, "before_cursor_execute", watch)
-    look()  # type: ignore[operator]
-    event.remove(database.engine, "before_cursor_execute", watch)
-    event.remove(database._looking, "before_cursor_execute", watch)
+    look()
+    event.remove(database.engine, "checkout", watch)
     return steps
 
 
