@@ -27,7 +27,7 @@ Operation = Callable[[Connection, Sequence[Item]], Sequence[Result]]
 BUSY_TIMEOUT = 30.0
 """Seconds that SQLite waits for a writer in another process."""
 GATHER_SECONDS = 0.0001
-GATHER_TURNS = 3
+"""How long the committing thread waits for one more caller to come back."""
 BATCH_LIMIT = 512
 
 _NO_ANSWER = (OperationalError, InterfaceError)
@@ -70,6 +70,7 @@ class Database:
         self.engine = _engine(url, is_sqlite=self.is_sqlite)
         self._looking = _looking_engine(self.engine, url)
         self._waiting: list[_Job[Any, Any]] = []
+        self._wanted = 1
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -145,7 +146,8 @@ class Database:
                 self._thread = threading.Thread(target=self._commit_forever, name="committer", daemon=True)
                 self._thread.start()
             self._waiting.append(job)
-            self._wake.notify()
+            if len(self._waiting) >= self._wanted:
+                self._wake.notify()
         job.done.wait()
         if job.error is not None:
             raise job.error
@@ -163,24 +165,30 @@ class Database:
         self._looking.dispose()
 
     def _commit_forever(self) -> None:
-        last_size = 0
-        while jobs := self._gather(last_size):
-            last_size = len(jobs)
+        expected = 1
+        while jobs := self._gather(expected):
             self._run_or_fail(jobs)
+            with self._wake:
+                expected = len(jobs) + len(self._waiting)
             for job in jobs:
                 job.done.set()
 
-    def _gather(self, last_size: int) -> list[_Job[Any, Any]]:
-        """The next batch; empty once the database is closed and nothing waits."""
+    def _gather(self, expected: int) -> list[_Job[Any, Any]]:
+        """The next batch; empty once the database is closed and nothing waits.
+
+        Args:
+            expected: how many callers there were around the last batch. They are about to come back: without
+                waiting while they do, they split into halves, each paying for a commit.
+        """
         with self._wake:
+            self._wanted = 1
             while not self._waiting and not self._closed:
                 self._wake.wait()
-            # After a batch of several, its callers are about to come back: without this short wait they split
-            # into two halves, each paying for a commit.
-            turns = GATHER_TURNS if last_size > 1 else 0
-            while turns and not self._closed and len(self._waiting) < last_size:
+            self._wanted = min(expected, BATCH_LIMIT)
+            seen = 0
+            while seen < len(self._waiting) < self._wanted and not self._closed:
+                seen = len(self._waiting)
                 self._wake.wait(GATHER_SECONDS)
-                turns -= 1
             jobs, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
             return jobs
 

@@ -8,6 +8,7 @@ match, by one index.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TypeAlias
 
@@ -19,7 +20,7 @@ Group: TypeAlias = tuple[str, ...]
 
 def terms_of(data: Mapping[str, str], groups: Sequence[Group]) -> set[bytes]:
     """Every term an entry can be found by."""
-    terms = {_term(key) for key in data}
+    terms = {_key_term(key) for key in data}
     terms.update(_term(key, value) for key, value in data.items())
     for group in groups:
         if all(key in data for key in group):
@@ -35,13 +36,18 @@ def terms_for(matching: Match, groups: Sequence[Group]) -> list[bytes]:
     return [
         *(group_term(group, valued) for group in covering),
         *(_term(key, value) for key, value in valued.items() if key not in covered),
-        *(_term(key) for key in matching if key not in valued),
+        *(_key_term(key) for key in matching if key not in valued),
     ]
 
 
 def group_term(group: Group, data: Mapping[str, str]) -> bytes:
     """The term of a group for an entry that has all its keys."""
     return _term(*(part for key in group for part in (key, data[key])))
+
+
+@lru_cache(1024)
+def _key_term(key: str) -> bytes:
+    return _term(key)
 
 
 def _term(*parts: str) -> bytes:

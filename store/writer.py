@@ -15,6 +15,8 @@ from store.terms import Group, terms_for, terms_of
 
 _LOCK = 0x73746F72  # "stor": the number of the advisory lock on PostgreSQL
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 
 class Writer:
     """The writes of one transaction. New entries wait until `flush` or until something is looked for."""
@@ -67,7 +69,7 @@ class Writer:
         self._driver.change(
             "INSERT INTO store_entry (id, data) VALUES (?, ?)",
             "INSERT INTO store_entry (id, data) SELECT * FROM unnest(?::bigint[], ?::text[])",
-            [(id, json.dumps(data, ensure_ascii=False)) for id, data in new],
+            [(id, _encode(data)) for id, data in new],
         )
         index(self._driver, [(term, id) for id, data in new for term in terms_of(data, self._groups)])
 
@@ -105,7 +107,7 @@ class Writer:
                 "UPDATE store_entry SET data = ? WHERE id = ?",
                 "UPDATE store_entry SET data = new.data FROM unnest(?::text[], ?::bigint[]) new (data, id) "
                 "WHERE store_entry.id = new.id",
-                [(json.dumps(new, ensure_ascii=False), entry.id)],
+                [(_encode(new), entry.id)],
             )
             forget(self._driver, [(term, entry.id) for term in before - after])
             index(self._driver, [(term, entry.id) for term in after - before])
