@@ -19,6 +19,7 @@ from store.errors import (
 from store.interface import JsonStore
 from store.memory import MemoryStore
 from store.migration import migrate
+from store.opening import Storage, open_storage
 from store.settings import StoreSettings
 from store.sql import SqlStore
 
@@ -38,6 +39,7 @@ __all__ = [
     "MemoryStore",
     "MigrationFailed",
     "SqlStore",
+    "Storage",
     "StoreError",
     "StoreSettings",
     "StoreUnavailable",
@@ -45,4 +47,5 @@ __all__ = [
     "UnknownOperation",
     "WrongSecret",
     "migrate",
+    "open_storage",
 ]

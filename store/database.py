@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from time import monotonic, sleep
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event
+from sqlalchemy import Connection, RootTransaction
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from store.driver import Driver, unavailable
+from store.engine import make_engine, make_looking_engine
 from store.errors import DatabaseClosed, StoreUnavailable
 
 Item = TypeVar("Item")
@@ -24,8 +22,6 @@ Result = TypeVar("Result")
 Operation = Callable[[Connection, Sequence[Item]], Sequence[Result]]
 """Writes a batch of items in the transaction given and returns one result an item, in order."""
 
-BUSY_TIMEOUT = 30.0
-"""Seconds that SQLite waits for a writer in another process."""
 GATHER_SECONDS = 0.0001
 """How long the committing thread waits for one more caller to come back."""
 BATCH_LIMIT = 512
@@ -67,8 +63,8 @@ class Database:
         """
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _engine(url, is_sqlite=self.is_sqlite)
-        self._looking = _looking_engine(self.engine, url)
+        self.engine = make_engine(url)
+        self._looking = make_looking_engine(self.engine, url)
         self._waiting: list[_Job[Any, Any]] = []
         self._wanted = 1
         self._wake = threading.Condition()
@@ -245,55 +241,3 @@ def _losing_batch() -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise _BatchLost(unavailable(error)) from error
-
-
-# psycopg would prepare each statement after five uses, and the generic plans are bad for the store.
-_PSYCOPG = {"prepare_threshold": None}
-
-
-def _looking_engine(engine: Engine, url: str) -> Engine:
-    if engine.dialect.name == "sqlite":
-        return engine
-    # Connections of their own, because to turn one between the two uses costs as much as a lookup.
-    return create_engine(
-        url, connect_args=_PSYCOPG, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, pool_size=8
-    )
-
-
-def _engine(url: str, *, is_sqlite: bool) -> Engine:
-    if not is_sqlite:
-        return create_engine(url, connect_args=_PSYCOPG, pool_pre_ping=True, pool_size=8)
-    path = make_url(url).database
-    if path and path != ":memory:":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(
-        url, connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False}, pool_size=16
-    )
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
-        _use_write_ahead_log(connection)
-        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("bitmail_begin", "BEGIN"))
-
-    return engine
-
-
-def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    # SQLite's own waiting leaves this statement out, and of several processes that make the database all but
-    # one fail.
-    deadline = monotonic() + BUSY_TIMEOUT
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if monotonic() > deadline:
-                raise
-            sleep(0.01)
-        else:
-            return

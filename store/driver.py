@@ -44,7 +44,7 @@ class Driver:
         return cls(connection.connection.driver_connection, connection.dialect)
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Every row that a statement gives.
+        """Every row that a statement gives; none for one that only changes something.
 
         Raises:
             StoreUnavailable: the database does not answer.
@@ -52,10 +52,10 @@ class Driver:
         if not self.is_sqlite:
             statement = statement.replace("?", "%b")
         try:
-            rows: list[tuple[Any, ...]] = self._connection.execute(statement, parameters).fetchall()
+            cursor = self._connection.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
         except self._no_answer as error:
             raise unavailable(error) from error
-        return rows
 
     def change(self, on_sqlite: str, on_postgresql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run a statement that changes something for every row.

@@ -19,12 +19,11 @@ def index(driver: Driver, pairs: Iterable[tuple[bytes, int]]) -> None:
             "SELECT substr(?, 16 * key + 1, 16), value FROM json_each(?)",
             [b"".join(term for term, _ in ordered), json.dumps([id for _, id in ordered])],
         )
-        return
-    driver.change(
-        "",
-        "INSERT INTO store_posting (term, entry) SELECT * FROM unnest(?::bytea[], ?::bigint[])",
-        ordered,
-    )
+    else:
+        driver.rows(
+            "INSERT INTO store_posting (term, entry) SELECT * FROM unnest(?::bytea[], ?::bigint[])",
+            [[term for term, _ in ordered], [id for _, id in ordered]],
+        )
 
 
 def forget(driver: Driver, pairs: Iterable[tuple[bytes, int]]) -> None:

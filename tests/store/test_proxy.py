@@ -23,10 +23,12 @@ from store import (
     Database,
     MalformedRequest,
     SqlStore,
+    StoreSettings,
     StoreUnavailable,
     TooLarge,
     UnknownOperation,
     WrongSecret,
+    open_storage,
 )
 from store.operations import Operation, PutMany
 from store.proxy import ProxyBlobs, ProxyStore, StoreServer
@@ -300,6 +302,12 @@ def test_python_m_store_when_run_by_tls_then_serves_those_who_trust_it_and_stops
         assert ProxyStore(trusting).put({"a": "1"}) == 1
         assert ProxyBlobs(trusting).get(ProxyBlobs(trusting).put(b"abc")) == b"abc"
         trusting.close()
+        opened = open_storage(
+            StoreSettings(store_url=url, store_secret=SecretStr("s3cret"), store_ca=str(cert))
+        )
+        assert opened.store.count({"a": "1"}) == 1
+        assert opened.blobs.size("0" * 64) is None
+        opened.close()
         for ca in ("", str(other)):
             with pytest.raises(StoreUnavailable, match="certificate"):
                 ProxyStore(StoreServer(url, SecretStr("s3cret"), ca=ca, pauses=())).count({})
