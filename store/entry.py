@@ -60,20 +60,29 @@ def checked_data(data: Mapping[str, str]) -> dict[str, str]:
         InvalidEntry: naming the first key at fault.
     """
     copy = dict(data)
-    for key, value in copy.items():
-        _check_text(key, key, "key")
-        _check_text(value, key, "value")
+    _check_texts(copy)
     return copy
 
 
 def checked_match(matching: Match) -> dict[str, str | AnyValue]:
     """The same for a match, where `ANY` may stand for a value."""
     copy = dict(matching)
-    for key, value in copy.items():
-        _check_text(key, key, "key")
-        if value is not ANY:
-            _check_text(value, key, "value")
+    _check_texts({key: "" if value is ANY else value for key, value in copy.items()})
     return copy
+
+
+def _check_texts(data: Mapping[str, str]) -> None:
+    try:  # all at once, since nearly always all is well
+        text = "".join(part for pair in data.items() for part in pair)
+        text.encode()
+    except (TypeError, UnicodeEncodeError):
+        fine = False
+    else:
+        fine = "\0" not in text
+    if not fine:
+        for key, value in data.items():
+            _check_text(key, key, "key")
+            _check_text(value, key, "value")
 
 
 def _check_text(text: object, key: object, part: str) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, text
 
 from store.database import Database
+from store.driver import Driver
 from store.entry import ANY
 from store.lookup import find
 from store.postings import index
@@ -17,9 +18,9 @@ from store.terms import Group, group_term, terms_for
 _PAGE = 10_000
 
 
-def known_groups(connection: Connection) -> list[Group]:
+def known_groups(driver: Driver) -> list[Group]:
     """The groups that the database keeps, ordered."""
-    return sorted(tuple(json.loads(members)) for members in connection.scalars(select(groups.c.members)))
+    return sorted(tuple(json.loads(members)) for (members,) in driver.rows("SELECT members FROM store_group"))
 
 
 def declare_groups(database: Database, declared: Collection[Group]) -> list[Group]:
@@ -27,8 +28,8 @@ def declare_groups(database: Database, declared: Collection[Group]) -> list[Grou
 
     A new one takes in the entries that are there, in one transaction.
     """
-    with database.read() as connection:
-        known = known_groups(connection)
+    with database.look() as driver:
+        known = known_groups(driver)
     for group in sorted(set(declared) - set(known)):
         database.write(_add_groups, group)
     return sorted({*declared, *known})
@@ -39,16 +40,17 @@ def _add_groups(connection: Connection, batch: Sequence[Group]) -> list[None]:
         # A writer holds a weaker lock on this table from reading it, so none is half-way while entries are
         # taken in.
         connection.execute(text("LOCK TABLE store_group IN ACCESS EXCLUSIVE MODE"))
-    for group in sorted(set(batch) - set(known_groups(connection))):
+    driver = Driver.below(connection)
+    for group in sorted(set(batch) - set(known_groups(driver))):
         connection.execute(insert(groups).values(members=json.dumps(group)))
-        _index_entries(connection, group)
+        _index_entries(driver, group)
     return [None for _ in batch]
 
 
-def _index_entries(connection: Connection, group: Group) -> None:
+def _index_entries(driver: Driver, group: Group) -> None:
     some_key = terms_for({group[0]: ANY}, [])
     last = 0
-    while page := find(connection, some_key, limit=_PAGE, before=last):
+    while page := find(driver, some_key, limit=_PAGE, before=last):
         last = page[-1][0]
         having = [(id, data) for id, text in page if set(group) <= (data := json.loads(text)).keys()]
-        index(connection, [(group_term(group, data), id) for id, data in having])
+        index(driver, [(group_term(group, data), id) for id, data in having])

@@ -11,7 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select
 
 from store.database import Database
+from store.driver import Driver
 from store.entry import MAX_ID, Entry
+from store.errors import StoreUnavailable
 from store.groups import declare_groups, known_groups
 from store.interface import JsonStore
 from store.lookup import count, find, find_by_id
@@ -64,11 +66,18 @@ class SqlStore(JsonStore):
             return None if isinstance(operation, GetById) else False
         if isinstance(operation, Write):
             return self._database.write(self._write, (operation, request))
-        with self._database.read() as connection:
-            return _look(connection, operation, indexed)
+        try:
+            return self._look(operation, indexed)
+        except StoreUnavailable:  # perhaps only the connection was lost
+            return self._look(operation, indexed)
+
+    def _look(self, operation: Operation[Any], indexed: Sequence[Group]) -> Any:
+        with self._database.look() as driver:
+            return _look(driver, operation, indexed)
 
     def _write(self, connection: Connection, jobs: Sequence[_Job]) -> list[Any]:
-        writer = Writer(connection, known_groups(connection), is_sqlite=self._database.is_sqlite)
+        driver = Driver.below(connection)
+        writer = Writer(driver, known_groups(driver))
         writer.prepare([operation for operation, _ in jobs])
         known = _known_answers(connection, [request for _, request in jobs if request])
         new: dict[str, Any] = {}
@@ -104,19 +113,17 @@ class SqlStore(JsonStore):
             return self._indexed
 
 
-def _look(connection: Connection, operation: Operation[Any], indexed: Sequence[Group]) -> Any:
+def _look(driver: Driver, operation: Operation[Any], indexed: Sequence[Group]) -> Any:
     match operation:
         case Get(matching, newest_first, limit, before):
             terms = terms_for(matching, indexed)
-            before = None if before is None else max(-1, min(before, MAX_ID))
-            limit = None if limit is None else min(limit, MAX_ID)
-            rows = find(connection, terms, newest_first=newest_first, limit=limit, before=before)
+            rows = find(driver, terms, newest_first=newest_first, limit=limit, before=before)
             return [Entry(id, json.loads(data)) for id, data in rows]
         case GetById(id):
-            data = find_by_id(connection, id)
+            data = find_by_id(driver, id)
             return None if data is None else Entry(id, json.loads(data))
         case Count(matching):
-            return count(connection, terms_for(matching, indexed))
+            return count(driver, terms_for(matching, indexed))
     raise TypeError(f"{operation!r} is no operation of a store")
 
 

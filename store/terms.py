@@ -8,6 +8,7 @@ match, by one index.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TypeAlias
 
@@ -19,7 +20,7 @@ Group: TypeAlias = tuple[str, ...]
 
 def terms_of(data: Mapping[str, str], groups: Sequence[Group]) -> set[bytes]:
     """Every term an entry can be found by."""
-    terms = {_term(key) for key in data}
+    terms = {_key_term(key) for key in data}
     terms.update(_term(key, value) for key, value in data.items())
     for group in groups:
         if all(key in data for key in group):
@@ -30,19 +31,23 @@ def terms_of(data: Mapping[str, str], groups: Sequence[Group]) -> set[bytes]:
 def terms_for(matching: Match, groups: Sequence[Group]) -> list[bytes]:
     """The fewest terms that an entry must have to match: a group stands for the keys it covers."""
     valued = {key: value for key, value in matching.items() if value is not ANY}
-    terms = [_term(key) for key in matching if key not in valued]
-    covered: set[str] = set()
-    for group in groups:
-        if all(key in valued for key in group):
-            terms.append(group_term(group, valued))
-            covered.update(group)
-    terms.extend(_term(key, value) for key, value in valued.items() if key not in covered)
-    return terms
+    covering = [group for group in groups if all(key in valued for key in group)]
+    covered = {key for group in covering for key in group}
+    return [
+        *(group_term(group, valued) for group in covering),
+        *(_term(key, value) for key, value in valued.items() if key not in covered),
+        *(_key_term(key) for key in matching if key not in valued),
+    ]
 
 
 def group_term(group: Group, data: Mapping[str, str]) -> bytes:
     """The term of a group for an entry that has all its keys."""
     return _term(*(part for key in group for part in (key, data[key])))
+
+
+@lru_cache(1024)
+def _key_term(key: str) -> bytes:
+    return _term(key)
 
 
 def _term(*parts: str) -> bytes:
