@@ -1,4 +1,4 @@
-"""Attempts: plain threads that write an attempt down as started, call the provider, and hand in its answer."""
+"""Attempts: threads that write down that an attempt starts, call the provider, and hand in the answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import logging
 import threading
 from collections.abc import Callable
 
-from mta.leases import Claim, Leases
+from mta.claim import Claim
+from mta.leases import Leases
 from mta.outcomes import Answer, Outcome
 from mta.providers.base import Outgoing, Provider
 from mta.spool import Spool
@@ -19,7 +20,7 @@ IDLE_SECONDS = 30.0
 
 
 class Attempts:
-    """The threads of one container: as many as there are attempts at once, and gone when there is nothing to do."""
+    """The threads of one container: as many as attempts are made at once, and gone when there are none."""
 
     def __init__(
         self,
@@ -60,8 +61,8 @@ class Attempts:
             ours = self._leases.start(claim.id, claim.attempt, provider.name, at)
         except KeyError:
             ours = False  # the submission was removed
-        except Exception as error:  # noqa: BLE001 - nothing was sent: it waits until the spool can be reached
-            LOG.error("an attempt could not be written down, so it is not made: %s", error)
+        except Exception:  # nothing was sent: it waits until the spool can be reached
+            LOG.warning("an attempt could not be written down, so it is not made", exc_info=True)
             self._work.not_started(run, ours=True)
             return
         if not ours:

@@ -1,4 +1,4 @@
-"""The dispatcher: the one thread that writes results and claims, a turn at a time, and tells what was written."""
+"""The dispatcher: one thread that writes results and claims, a turn at a time, and tells what was written."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-
 from mta.bulletin import Bulletin
+from mta.claim import Claim
 from mta.events import EventKind, StatusChange
 from mta.health import HealthBoard
 from mta.holder import is_gone
-from mta.leases import Claim, Leases
+from mta.leases import Leases
 from mta.outcomes import Status
 from mta.report import beat_event
 from mta.service import ProviderHealth
 from mta.settings import ContainerSettings
 from mta.work import Errand, Settled, Work
-from store.database import DatabaseClosed
+from store.errors import DatabaseClosed, StoreUnavailable
 
 LOG = logging.getLogger(__name__)
 
@@ -153,8 +152,9 @@ class Dispatcher:
         settlements = [one.settlement for one in errand.settled]
         try:
             turned = self._leases.turn(now, until, settlements, errand.renew, errand.want)
-        except (OperationalError, InterfaceError) as error:
-            LOG.error("the spool cannot be written, trying again: %s", error.orig)
+        except StoreUnavailable as error:
+            if not self._work.is_in_trouble():
+                LOG.critical("the spool cannot be written, and is tried until it can: %s", error)
             self._work.not_written(errand.settled)
             return
         except DatabaseClosed:
@@ -173,7 +173,7 @@ class Dispatcher:
             alone = Errand([one], [], (), 0)
             try:
                 turned = self._leases.turn(now, until, [one.settlement])
-            except (OperationalError, InterfaceError):
+            except StoreUnavailable:
                 self._work.not_written([one])
             except Exception:
                 LOG.exception("delivery %s cannot be written; its lease runs out", one.claim.id)

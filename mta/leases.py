@@ -1,4 +1,4 @@
-"""Leases: how one container of several holds deliveries, writes what came of them, and takes over from the dead."""
+"""Leases: how one container of several holds deliveries, settles them, and takes over from the dead."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from mta.claim import Claim, Result, Settlement
 from mta.outcomes import Outcome, Status
 from mta.submission import Policy, Priority
 from mta.tables import attempts, deliveries, submissions
@@ -15,75 +16,6 @@ from store.database import Database
 
 LONGEST_DETAIL = 1000
 """Characters of a provider's answer that are kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A delivery as the container that holds its lease sees it.
-
-    Attributes:
-        attempt: attempts started so far; a result is written only for the attempt that is still the last one.
-        rounds: waits behind it.
-        pinned: the provider that it shall go to while that is in service, or "".
-        refused_by: the provider that refused it for what may be that provider's own reason, or "".
-        doubtful: an earlier attempt may have been accepted.
-        expires: when its lifetime ends, in seconds since the epoch.
-    """
-
-    id: str
-    submission_id: str
-    owner: str
-    subject: str
-    sender: str
-    recipient: str
-    size: int
-    needs_envelope: bool
-    policy: Policy
-    status: Status
-    provider: str
-    detail: str
-    priority: Priority
-    attempt: int
-    rounds: int
-    pinned: str
-    refused_by: str
-    doubtful: bool
-    expires: float
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What one attempt came to; `ms` is how long it took in milliseconds."""
-
-    outcome: Outcome
-    ms: int
-    detail: str
-    provider_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What becomes of a claimed delivery.
-
-    Attributes:
-        attempt: the attempt it is about, or the last one made.
-        due: when it is to be looked at again, in seconds since the epoch; None when the status is final.
-        keep: the lease is kept, since the delivery goes on at once; then `due` is the end of the lease.
-        result: what the attempt came to; None when the delivery is given back without one.
-    """
-
-    delivery_id: str
-    attempt: int
-    status: Status
-    due: float | None
-    keep: bool
-    provider: str
-    detail: str
-    pinned: str
-    refused_by: str
-    rounds: int
-    doubtful: bool
-    result: Result | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +72,12 @@ class Leases:
         """Write down that an attempt starts, durable on return.
 
         Returns:
-            False when the delivery is not ours any more (cancelled, or the lease ran out): nothing must be sent.
+            False when it is not ours any more (cancelled, or the lease ran out): nothing must be sent.
         """
         return self._database.write(_start, Start(self.holder, delivery_id, earlier_attempts, provider, at))
 
     def take_over(self, now: float, is_gone: Callable[[str], bool]) -> int:
-        """Make due at once what is held by containers that are gone, and say how many deliveries that were."""
+        """Make due at once what containers that are gone still hold, and say how many deliveries that is."""
         with self._database.read() as connection:
             holders = list(connection.execute(_HOLDERS).scalars())
         gone = [holder for holder in holders if holder != self.holder and is_gone(holder)]

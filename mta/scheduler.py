@@ -27,8 +27,8 @@ class Scheduler(ABC):
 class RoundRobin(Scheduler):
     """Each in its turn: the one whose last turn is longest ago.
 
-    While all have room, each gets exactly every n-th delivery. One that was full or out of service for a while is
-    next as soon as it is back, once, and then has its turn like the others.
+    While all have room, each of n gets exactly every n-th delivery. One that was full or out of service for a
+    while is next as soon as it is back, once, and then has its turn like the others.
     """
 
     def __init__(self) -> None:

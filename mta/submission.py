@@ -26,10 +26,6 @@ class Priority(IntEnum):
     LOW = 2
 
 
-class KeyConflict(ValueError):
-    """The same idempotency key came with another mail."""
-
-
 @dataclass(frozen=True, slots=True)
 class NewSubmission:
     """One mail to be sent.
@@ -41,7 +37,7 @@ class NewSubmission:
         recipients: the envelope recipients, `local@domain` each; one delivery is made for each different one.
         subject: as people see it.
         raw: the whole mail in MIME with CRLF line ends and no Bcc.
-        needs_envelope: several recipients are visible in it, so a provider that takes an envelope is preferred.
+        needs_envelope: several recipients are visible in it, so a provider with `can_envelope` is preferred.
         not_before: not sent earlier than this, in seconds since the epoch.
         policy: what to do when it is unclear whether a provider took it.
         priority: which deliveries go first.

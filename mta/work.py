@@ -1,6 +1,6 @@
 """The work in hand: the deliveries that this container holds, from their claim to their settlement.
 
-Everything here is in memory and guarded by one lock. No database, provider or listener is touched while it is held.
+Everything here is in memory and guarded by one lock. No database, provider or listener is touched under it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from mta.claim import Claim, Result, Settlement
 from mta.events import Event
-from mta.leases import Claim, Result, Settlement
 from mta.outcomes import Answer, Outcome, Status
 from mta.report import attempt_events, nobody_left_event, notice, provider_event
 from mta.schedule import Choice, Schedule
@@ -102,7 +102,7 @@ class Work:
         with self.lock:
             self._hire = hire
 
-    # -- the spool thread --------------------------------------------------------------------------------------------
+    # The spool thread
 
     def errand(self) -> Errand:
         """What is to be written and claimed now."""
@@ -157,7 +157,7 @@ class Work:
             return self._in_trouble
 
     def is_over(self) -> bool:
-        """Whether the work ended, by a stop or since no provider is left, and everything in flight is written."""
+        """Whether the work ended, by a stop or since no provider is left, and all in flight is written."""
         with self.lock:
             return self._is_ending() and not (self._running or self._settled or self._events)
 
@@ -175,7 +175,7 @@ class Work:
                 waits.append(self._schedule.refill_in(ticks))
             return max(0.0, min(waits, default=float("inf")))
 
-    # -- the threads that make attempts ------------------------------------------------------------------------------
+    # The threads that make attempts
 
     def take(self, idle_seconds: float) -> Run | None:
         """Wait for an attempt to be made; None when there is none for so long, or no more."""
@@ -231,7 +231,7 @@ class Work:
             self._assign(self._clock())
             self.changed.notify()
 
-    # -- operators ---------------------------------------------------------------------------------------------------
+    # Operators
 
     def stop(self) -> None:
         """Start nothing more, and give back what was not started."""
@@ -260,7 +260,7 @@ class Work:
             self._note(service, Transition.RETURNED, "An operator put it back.", self._clock())
             self.changed.notify()
 
-    # -- claim -------------------------------------------------------------------------------------------------------
+    # Claim
 
     def _want(self, now: float, ticks: float) -> int:
         if self._in_trouble or self._is_ending():
@@ -296,7 +296,7 @@ class Work:
         idempotent = service is not None and service.provider.idempotent
         return Circumstances(provider, idempotent, now, self._chance.random(), self._settings)
 
-    # -- schedule ----------------------------------------------------------------------------------------------------
+    # Schedule
 
     def _wait_for_room(self, task: Task) -> None:
         bisect.insort(self._waiting, task, key=lambda one: (one.claim.priority, one.order))
@@ -326,7 +326,7 @@ class Work:
             self._hire()
 
     def _make_way(self, now: float, ticks: float) -> None:
-        """When all that waits wants providers that are full, put it back, so that the others do not starve."""
+        """When all that waits wants providers that are full, put it back, lest the others starve."""
         if self._in_trouble or min(self._schedule.room(now, ticks), self._free()) <= 0:
             return
         for task in self._waiting:
@@ -350,7 +350,7 @@ class Work:
         terminates = self._settings.when_down is WhenDown.TERMINATE
         return self._stopping or (self._nobody_left and terminates)
 
-    # -- outcome -----------------------------------------------------------------------------------------------------
+    # Outcome
 
     def _overrun_at(self, run: Run) -> float:
         assert run.began is not None
@@ -421,7 +421,7 @@ class Work:
             )
             self._wait_for_room(task)
 
-    # -- event -------------------------------------------------------------------------------------------------------
+    # Event
 
     def _note(self, service: Service, change: Transition, detail: str, now: float) -> None:
         """Tell what an answer did to a provider, and see whether any is left."""
