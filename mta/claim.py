@@ -1,4 +1,4 @@
-"""Claims: a delivery as the container sees it that holds its lease, and what it settles of it."""
+"""Claims: a delivery as the container sees it that holds its lease."""
 
 from __future__ import annotations
 
@@ -50,28 +50,3 @@ class Result:
     ms: int
     detail: str
     provider_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What becomes of a claimed delivery.
-
-    Attributes:
-        attempt: the attempt it is about, or the last one made.
-        due: when it is to be looked at again, in seconds since the epoch; None when the status is final.
-        keep: the lease is kept, since the delivery goes on at once; then `due` is the end of the lease.
-        result: what the attempt came to; None when the delivery is given back without one.
-    """
-
-    delivery_id: str
-    attempt: int
-    status: Status
-    due: float | None
-    keep: bool
-    provider: str
-    detail: str
-    pinned: str
-    refused_by: str
-    rounds: int
-    doubtful: bool
-    result: Result | None = None

@@ -176,7 +176,7 @@ class Dispatcher:
             except StoreUnavailable:
                 self._work.not_written([one])
             except Exception:
-                LOG.exception("delivery %s cannot be written; its lease runs out", one.claim.id)
+                LOG.exception("delivery %s cannot be written; its lease runs out", one.settlement.claim.id)
                 self._work.written(alone, ())
             else:
                 self._work.written(alone, ())
@@ -184,9 +184,9 @@ class Dispatcher:
 
     def _tell(self, settled: Sequence[Settled], applied: Sequence[bool]) -> None:
         for one, changed in zip(settled, applied, strict=True):
-            settlement = one.settlement
-            if changed and settlement.status is not one.claim.status:
-                self.tell_change(one.claim, settlement.status, settlement.detail, one.at)
+            claim, verdict = one.settlement.claim, one.settlement.verdict
+            if changed and verdict.status is not claim.status:
+                self.tell_change(claim, verdict.status, verdict.detail, one.at)
             for event in one.events:
                 if changed or event.kind is not EventKind.INFORM_USER:
                     self._bulletin.tell(event)

@@ -8,14 +8,30 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from mta.claim import Claim, Result, Settlement
+from mta.claim import Claim, Result
 from mta.outcomes import Outcome, Status
 from mta.submission import Policy, Priority
 from mta.tables import attempts, deliveries, submissions
+from mta.verdict import Verdict
 from store.database import Database
 
 LONGEST_DETAIL = 1000
 """Characters of a provider's answer that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What becomes of a claimed delivery.
+
+    Attributes:
+        claim: the delivery as it was at the attempt that this is about, or as it is given back.
+        verdict: what becomes of it.
+        result: what the attempt came to; None when it is given back without one.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    result: Result | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +185,10 @@ def _turn(connection: Connection, turns: Sequence[Turn]) -> list[Turned]:
 def _settle(connection: Connection, turn: Turn) -> tuple[bool, ...]:
     if not turn.settlements:
         return ()
-    ids = [settlement.delivery_id for settlement in turn.settlements]
+    ids = [settlement.claim.id for settlement in turn.settlements]
     there = {row.id: row for row in connection.execute(_LOCK, {"ids": ids})}
     applied = tuple(
-        settlement.delivery_id in there and _applies(settlement, there[settlement.delivery_id], turn.holder)
+        settlement.claim.id in there and _applies(settlement, there[settlement.claim.id], turn.holder)
         for settlement in turn.settlements
     )
     changed = [
@@ -195,34 +211,37 @@ def _applies(settlement: Settlement, row: Any, holder: str) -> bool:
     result = settlement.result
     if result is not None and result.outcome is Outcome.ACCEPTED:
         # A late answer is knowledge too, unless there is better, or somebody is about to know more.
-        waits = row.due is not None and (row.status != Status.SENDING or row.attempt == settlement.attempt)
+        waits = row.due is not None and (
+            row.status != Status.SENDING or row.attempt == settlement.claim.attempt
+        )
         return waits or row.status in (Status.UNCERTAIN, Status.FAILED)
-    if row.due is None or row.attempt != settlement.attempt:
+    if row.due is None or row.attempt != settlement.claim.attempt:
         return False
-    needs_lease = result is None or settlement.keep
+    needs_lease = result is None or settlement.verdict.again
     return row.lease == holder or not needs_lease
 
 
 def _settled_row(settlement: Settlement, turn: Turn) -> dict[str, Any]:
+    verdict = settlement.verdict
     return {
-        "delivery": settlement.delivery_id,
-        "new_status": settlement.status,
-        "by": settlement.provider,
-        "why": _storable(settlement.detail),
+        "delivery": settlement.claim.id,
+        "new_status": verdict.status,
+        "by": settlement.claim.provider,
+        "why": _storable(verdict.detail),
         "at": turn.now,
-        "new_due": turn.lease_until if settlement.keep else settlement.due,
-        "holder": turn.holder if settlement.keep else "",
-        "waits": settlement.rounds,
-        "pin": settlement.pinned,
-        "refused": settlement.refused_by,
-        "doubt": settlement.doubtful,
+        "new_due": turn.lease_until if verdict.again else verdict.due,
+        "holder": turn.holder if verdict.again else "",
+        "waits": verdict.rounds,
+        "pin": verdict.pinned,
+        "refused": verdict.refused_by,
+        "doubt": verdict.doubtful,
     }
 
 
 def _answered_row(settlement: Settlement, result: Result) -> dict[str, Any]:
     return {
-        "delivery": settlement.delivery_id,
-        "which": settlement.attempt,
+        "delivery": settlement.claim.id,
+        "which": settlement.claim.attempt,
         "result": result.outcome,
         "took": result.ms,
         "why": _storable(result.detail),

@@ -11,6 +11,11 @@ from mta.providers.base import Provider
 from mta.settings import ContainerSettings
 from mta.strategy import FailureStrategy
 
+SHORTEST_PAUSE = 1.0
+"""Seconds that a throttled provider pauses even if it gave a time that is over."""
+LONGEST_PAUSE = 86400.0
+"""Seconds after which it is asked again even if it gave a time that is far away."""
+
 
 class ServiceState(StrEnum):
     """How a provider is."""
@@ -195,7 +200,9 @@ class Service:
         if trial:
             self._strategy.succeeded()
         usual = self._settings.quota_pause if quota else self._settings.throttle_pause
-        until = answer.retry_at if answer.retry_at is not None else now + usual
+        until = now + usual
+        if answer.retry_at is not None:
+            until = min(max(answer.retry_at, now + SHORTEST_PAUSE), now + LONGEST_PAUSE)
         if self.state is ServiceState.PAUSED and self.until is not None and self.until >= until:
             return Transition.NONE
         self._enter(ServiceState.PAUSED, until)

@@ -235,7 +235,7 @@ def _delivery_rows(item: _Accepting) -> Iterable[dict[str, Any]]:
             "provider": "",
             "detail": "",
             "updated": item.created,
-            "priority": item.new.priority,
+            "priority": item.new.rank,
             "due": max(item.created, item.new.not_before),
             "expires": item.expires,
             "lease": "",

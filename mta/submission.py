@@ -8,6 +8,9 @@ from enum import IntEnum, StrEnum
 
 from mta.outcomes import Outcome, Status
 
+LONG_LIST = 50
+"""More recipients than this are a list, which a person's single mail may overtake."""
+
 
 class Policy(StrEnum):
     """What to do with a delivery when a provider leaves it unclear whether it took the mail."""
@@ -40,7 +43,7 @@ class NewSubmission:
         needs_envelope: several recipients are visible in it, so a provider with `can_envelope` is preferred.
         not_before: not sent earlier than this, in seconds since the epoch.
         policy: what to do when it is unclear whether a provider took it.
-        priority: which deliveries go first.
+        priority: which deliveries go first; by default those of a long list go last.
         fingerprint: what makes two mails the same mail, for callers that compose anew at each try (and so
             get another Date and Message-ID); by default everything above counts.
     """
@@ -54,7 +57,7 @@ class NewSubmission:
     needs_envelope: bool = False
     not_before: float = 0.0
     policy: Policy = Policy.AT_LEAST_ONCE
-    priority: Priority = Priority.NORMAL
+    priority: Priority | None = None
     fingerprint: str = ""
 
     def __post_init__(self) -> None:
@@ -62,6 +65,13 @@ class NewSubmission:
             raise ValueError("a submission needs a key; take the draft's id, or a random one")
         if not self.recipients:
             raise ValueError("a submission needs at least one recipient")
+
+    @property
+    def rank(self) -> Priority:
+        """The priority that its deliveries get."""
+        if self.priority is not None:
+            return self.priority
+        return Priority.LOW if len(self.recipients) > LONG_LIST else Priority.NORMAL
 
     def digest(self) -> str:
         """The same for the same mail, in 64 hexadecimal digits."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mta.claim import Claim
 from mta.outcomes import Answer, Outcome, Status
@@ -20,7 +20,7 @@ class Verdict:
     Attributes:
         status: the status it has now.
         due: when to look at it again, in seconds since the epoch; None when it is over, or goes on at once.
-        again: it goes to a provider at once, without waiting for anything but room.
+        again: it goes to a provider at once, as soon as there is room, and stays claimed until then.
         tried: this provider has had its chance in this round.
         notice: what its author is told, or "".
     """
@@ -35,6 +35,18 @@ class Verdict:
     rounds: int = 0
     doubtful: bool = False
     notice: str = ""
+
+    def carry_on(self, claim: Claim) -> Claim:
+        """The delivery as it goes on, after this verdict."""
+        return replace(
+            claim,
+            status=self.status,
+            detail=self.detail,
+            pinned=self.pinned,
+            refused_by=self.refused_by,
+            rounds=self.rounds,
+            doubtful=self.doubtful,
+        )
 
 
 @dataclass(frozen=True, slots=True)
