@@ -10,8 +10,9 @@ from mta.claim import Claim
 from mta.leases import Leases
 from mta.outcomes import Answer, Outcome
 from mta.providers.base import Outgoing, Provider
+from mta.runs import Run
 from mta.spool import Spool
-from mta.work import Run, Work
+from mta.work import Work
 
 LOG = logging.getLogger(__name__)
 

@@ -76,11 +76,14 @@ class NewSubmission:
     def digest(self) -> str:
         """The same for the same mail, in 64 hexadecimal digits."""
         digest = hashlib.sha256()
-        parts = [self.fingerprint] if self.fingerprint else [self.sender, *self.recipients, self.subject]
+        parts = [self.fingerprint] if self.fingerprint else [self.sender, self.subject, *self.recipients]
         for part in parts:
-            digest.update(part.encode("utf-8", "surrogatepass") + b"\n")
+            encoded = part.encode("utf-8", "surrogatepass")
+            digest.update(
+                b"%d:%b" % (len(encoded), encoded)
+            )  # with its length, so that parts never run together
         if not self.fingerprint:
-            digest.update(self.raw)
+            digest.update(b"," + self.raw)
         return digest.hexdigest()
 
 
