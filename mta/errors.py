@@ -9,3 +9,7 @@ class MtaError(Exception):
 
 class KeyConflict(MtaError):
     """The same idempotency key came with another mail; nothing was written."""
+
+
+class UnknownScheduler(MtaError):
+    """The configuration names a scheduler that cannot be had."""
