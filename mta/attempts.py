@@ -13,6 +13,7 @@ from mta.providers.base import Outgoing, Provider
 from mta.runs import Run
 from mta.spool import Spool
 from mta.work import Work
+from store.errors import StoreUnavailable
 
 LOG = logging.getLogger(__name__)
 
@@ -62,8 +63,12 @@ class Attempts:
             ours = self._leases.start(claim.id, claim.attempt, provider.name, at)
         except KeyError:
             ours = False  # the submission was removed
-        except Exception:  # nothing was sent: it waits until the spool can be reached
-            LOG.warning("an attempt could not be written down, so it is not made", exc_info=True)
+        except StoreUnavailable as error:
+            LOG.warning("an attempt is not made before it can be written down: %s", error)
+            self._work.not_started(run, ours=True)
+            return
+        except Exception:  # as above; the thread must not end with the attempt in its hand
+            LOG.exception("an attempt could not be written down, so it is not made")
             self._work.not_started(run, ours=True)
             return
         if not ours:

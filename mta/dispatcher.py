@@ -49,6 +49,7 @@ class Dispatcher:
         self._clock = clock
         self._when_nobody_left = when_nobody_left
         self._woken = True
+        self._spool_is_away = False
         self._stop_at = float("inf")
         self._last_turn = 0.0
         self._next_beat = 0.0
@@ -153,8 +154,9 @@ class Dispatcher:
         try:
             turned = self._leases.turn(now, until, settlements, errand.renew, errand.want)
         except StoreUnavailable as error:
-            if not self._work.is_in_trouble():
+            if not self._spool_is_away:
                 LOG.critical("the spool cannot be written, and is tried until it can: %s", error)
+            self._spool_is_away = True
             self._work.not_written(errand.settled)
             return
         except DatabaseClosed:
@@ -163,6 +165,9 @@ class Dispatcher:
             LOG.exception("a turn cannot be written; writing its results one by one")
             self._write_one_by_one(errand.settled, now, until)
             return
+        if self._spool_is_away:
+            LOG.warning("the spool can be written again")
+            self._spool_is_away = False
         self._work.written(errand, turned.claims)
         self._woken = self._woken or len(turned.claims) >= errand.want > 0
         self._tell(errand.settled, turned.applied)

@@ -50,8 +50,8 @@ class RoundRobin(Scheduler):
 class Weighted(Scheduler):
     """Each by its weight, evenly mixed: of weights 3 and 1, every fourth delivery goes to the second.
 
-    Stride scheduling (Waldspurger and Weihl, 1995): each has its own pace, and the one that is furthest behind
-    is next. One that was away for a while does not catch up.
+    Stride scheduling (Waldspurger and Weihl, 1995): each has its own pace, and the one furthest behind is
+    next. One that was away for a while does not catch up.
     """
 
     def __init__(self) -> None:

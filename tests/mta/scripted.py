@@ -105,6 +105,8 @@ class Station:
     def __init__(self, container: Container, lost: Lost) -> None:
         self.container = container
         self.lost = lost
+        self.left_behind = False
+        """The test leaves something in flight when it stops the container."""
         self.events: list[Event] = []
         self.changes: list[StatusChange] = []
         container.listen(self.events.append)
