@@ -59,7 +59,7 @@ class Attempts:
         claim, provider = run.claim, run.service.provider
         at = self._clock()
         try:
-            raw = self._spool.raw(claim.submission_id)
+            raw = self._spool.raw(claim.submission_id) if claim.raw is None else claim.raw
             ours = self._leases.start(claim.id, claim.attempt, provider.name, at)
         except KeyError:
             ours = False  # the submission was removed

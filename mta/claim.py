@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mta.outcomes import Outcome, Status
 from mta.submission import Policy, Priority
@@ -19,6 +19,7 @@ class Claim:
         refused_by: the provider that refused it for what may be that provider's own reason, or "".
         doubtful: an earlier attempt may have been accepted.
         expires: when its lifetime ends, in seconds since the epoch.
+        raw: the mail itself, when it is small; a large one is read only when it is sent.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Claim:
     refused_by: str
     doubtful: bool
     expires: float
+    raw: bytes | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

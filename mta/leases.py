@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -17,6 +17,8 @@ from store.database import Database
 
 LONGEST_DETAIL = 1000
 """Characters of a provider's answer that are kept."""
+SMALL_MAIL = 64 * 1024
+"""Bytes up to which a mail is read with its claim: one query for all is far cheaper than one for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,9 @@ _CLAIM = (
     .order_by(deliveries.c.due)
     .limit(bindparam("want"))
     .with_for_update(of=deliveries, skip_locked=True)
+)
+_MAILS = select(submissions.c.id, submissions.c.raw).where(
+    submissions.c.id.in_(bindparam("ids", expanding=True))
 )
 _LEASE = (
     update(deliveries)
@@ -265,9 +270,12 @@ def _renew_and_claim(connection: Connection, turn: Turn) -> tuple[Claim, ...]:
             break
         wanted = {"priority": priority, "now": turn.now, "want": left}
         claims.extend(_claim(row) for row in connection.execute(_CLAIM, wanted).mappings())
-    if claims:
-        connection.execute(_LEASE, {**until, "ids": [claim.id for claim in claims]})
-    return tuple(claims)
+    if not claims:
+        return ()
+    connection.execute(_LEASE, {**until, "ids": [claim.id for claim in claims]})
+    small = {claim.submission_id for claim in claims if claim.size <= SMALL_MAIL}
+    mails = {row.id: row.raw for row in connection.execute(_MAILS, {"ids": list(small)})} if small else {}
+    return tuple(replace(claim, raw=mails.get(claim.submission_id)) for claim in claims)
 
 
 def _claim(row: Any) -> Claim:

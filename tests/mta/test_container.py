@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from mta.container import Container
 from mta.events import Event, EventKind, StatusChange
+from mta.leases import SMALL_MAIL
 from mta.outcomes import Answer, Outcome, Status
 from mta.providers.base import Outgoing
 from mta.service import ServiceState
@@ -42,6 +43,14 @@ def test_submit_when_a_provider_takes_it_then_sent_with_its_attempt(station: Sta
     assert [(one.provider, one.outcome, one.at) for one in delivery.attempts] == [
         ("smtp", Outcome.ACCEPTED, clock.now)
     ]
+
+
+def test_submit_when_the_mail_is_large_then_sent_byte_by_byte(station: Start) -> None:
+    smtp = Scripted("smtp")
+    sending = station(smtp)
+    raw = bytes(range(256)) * (SMALL_MAIL // 256) + b"x"
+    sending.wait_for(sending.submit("a@example.com", "b@example.com", raw=raw), Status.SENT)
+    assert [message.raw == raw for message in smtp.called] == [True, True]
 
 
 def test_submit_when_sent_then_the_author_is_told_in_order(station: Start) -> None:
