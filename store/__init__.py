@@ -1,15 +1,20 @@
 """The storage tier: a JSON-subset store, blobs, and the database below them. It knows no mail."""
 
-from store.blobs import Blobs
+from store.blobs import Blobs, BlobStore
 from store.database import Database
 from store.entry import ANY, Entry, Match
 from store.errors import (
+    BlobRemoved,
     DatabaseClosed,
     DatabaseNewer,
     InvalidEntry,
+    MalformedRequest,
     MigrationFailed,
     StoreError,
     StoreUnavailable,
+    TooLarge,
+    UnknownOperation,
+    WrongSecret,
 )
 from store.interface import JsonStore
 from store.memory import MemoryStore
@@ -19,6 +24,8 @@ from store.sql import SqlStore
 
 __all__ = [
     "ANY",
+    "BlobRemoved",
+    "BlobStore",
     "Blobs",
     "Database",
     "DatabaseClosed",
@@ -26,6 +33,7 @@ __all__ = [
     "Entry",
     "InvalidEntry",
     "JsonStore",
+    "MalformedRequest",
     "Match",
     "MemoryStore",
     "MigrationFailed",
@@ -33,5 +41,8 @@ __all__ = [
     "StoreError",
     "StoreSettings",
     "StoreUnavailable",
+    "TooLarge",
+    "UnknownOperation",
+    "WrongSecret",
     "migrate",
 ]

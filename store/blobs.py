@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from time import time
-from typing import IO
+from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, literal, select, update
 
 from store.database import Database
+from store.entry import Match, checked_match
+from store.errors import BlobRemoved
+from store.lookup import find
 from store.tables import blobs, chunks
+from store.terms import terms_for
 
 CHUNK = 256 * 1024
 """Bytes in one piece of a blob."""
@@ -22,47 +26,58 @@ KEPT_IN_MEMORY = 1024 * 1024
 GRACE = 3600.0
 """Seconds after a put in which a blob is not removed: the entry that will name it may be on its way."""
 
+_NAME = re.compile("[0-9a-f]{64}")
 
-@dataclass(frozen=True, slots=True)
-class _Arrived:
-    """A blob that is wholly here, and may be read more than once."""
 
-    sha256: str
-    size: int
-    content: IO[bytes]
+class Arriving:
+    """Bytes on their way in, to be used in a `with`: never in memory as a whole, and may be read again."""
+
+    def __init__(self, pieces: Iterable[bytes] = ()) -> None:
+        self._digest = hashlib.sha256()
+        self._file = tempfile.SpooledTemporaryFile(max_size=KEPT_IN_MEMORY)  # noqa: SIM115 - closed on exit
+        self.size = 0
+        for piece in pieces:
+            self.write(piece)
+
+    def write(self, piece: bytes) -> None:
+        """Take the next piece."""
+        self._digest.update(piece)
+        self._file.write(piece)
+        self.size += len(piece)
+
+    @property
+    def sha256(self) -> str:
+        """The name of what has arrived so far."""
+        return self._digest.hexdigest()
 
     def chunks(self) -> Iterator[bytes]:
-        self.content.seek(0)
-        while chunk := self.content.read(CHUNK):
+        """What has arrived, from the start, in pieces of `CHUNK` bytes."""
+        self._file.seek(0)
+        while chunk := self._file.read(CHUNK):
             yield chunk
 
+    def __enter__(self) -> Arriving:
+        return self
 
-class Blobs:
-    """Bytes by their SHA-256, the same bytes once. Each operation is atomic, and durable once it returned."""
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
-    def __init__(self, database: Database, *, clock: Callable[[], float] = time) -> None:
-        """
-        Args:
-            database: migrated by `store.migrate`; stays the caller's to close.
-            clock: the time in seconds.
-        """
-        self._database = database
-        self._clock = clock
+
+class BlobStore(ABC):
+    """Bytes by their SHA-256, the same bytes once. Each operation is atomic, and durable once it returned.
+
+    Raises:
+        StoreUnavailable: from each operation, when the database or the store server does not answer.
+    """
 
     def put(self, content: bytes | Iterable[bytes]) -> str:
         """Keep the bytes and return their SHA-256 in hexadecimal.
 
         Args:
-            content: the bytes, or an iterable of pieces of any size, which is never held in memory as a
-                whole.
-
-        Raises:
-            StoreUnavailable: the database does not answer; the blob may have been kept.
+            content: the bytes, or an iterable of pieces of any size, which is never in memory as a whole.
         """
-        with _arrived(content) as blob:
-            # Within half the grace it is safe from removal, and need not be written down as put again.
-            if not self._put_after(blob.sha256, self._clock() - GRACE / 2):
-                self._database.write(self._write, blob)
+        with Arriving([content] if isinstance(content, bytes) else content) as blob:
+            self.keep(blob)
             return blob.sha256
 
     def get(self, sha256: str) -> bytes | None:
@@ -70,34 +85,100 @@ class Blobs:
         found = self.open(sha256)
         return None if found is None else b"".join(found)
 
-    def open(self, sha256: str) -> Iterator[bytes] | None:
-        """The bytes in pieces, each read when it is asked for; None when there are none by that name."""
-        if self.size(sha256) is None:
-            return None
-        return self._read(sha256)
+    @abstractmethod
+    def keep(self, blob: Arriving) -> None:
+        """Keep what has arrived."""
 
+    @abstractmethod
+    def open(self, sha256: str) -> Iterator[bytes] | None:
+        """The bytes in pieces, each read when it is asked for; None when there are none by that name.
+
+        Raises:
+            BlobRemoved: while reading, when somebody removes them.
+        """
+
+    @abstractmethod
     def size(self, sha256: str) -> int | None:
         """How many bytes, or None when there are none by that name."""
-        with self._database.read() as connection:
-            return connection.scalar(select(blobs.c.size).where(blobs.c.sha256 == sha256))
 
-    def _put_after(self, sha256: str, moment: float) -> bool:
-        with self._database.read() as connection:
-            put_at = connection.scalar(select(blobs.c.put_at).where(blobs.c.sha256 == sha256))
-        return put_at is not None and put_at > moment
+    @abstractmethod
+    def remove(self, sha256: str, *, unless: Sequence[Match]) -> bool:
+        """Forget the bytes, unless something still names them.
 
-    def _read(self, sha256: str) -> Iterator[bytes]:
+        What was put within the last hour stays in any case, since the entry that names it may be on its way.
+
+        Args:
+            sha256: which.
+            unless: how entries may name them, as `[{"raw": sha256}]`; while one does, they stay.
+
+        Returns:
+            Whether they were removed.
+        """
+
+
+class Blobs(BlobStore):
+    """The `BlobStore` in a migrated `Database`."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        named_by: Sequence[ColumnElement[Any]] = (),
+        clock: Callable[[], float] = time,
+    ) -> None:
+        """
+        Args:
+            database: migrated by `store.migrate`; stays the caller's to close.
+            named_by: columns of other tables that name blobs; a blob that stands in one is not removed.
+            clock: the time in seconds.
+        """
+        self._database = database
+        self._named_by = named_by
+        self._clock = clock
+
+    def keep(self, blob: Arriving) -> None:
+        """As in `BlobStore`."""
+        with self._database.read() as connection:
+            put_at = connection.scalar(select(blobs.c.put_at).where(blobs.c.sha256 == blob.sha256))
+        # Within half the grace it is safe from removal, and need not be written down as put again.
+        if put_at is None or put_at < self._clock() - GRACE / 2:
+            self._database.write(self._write, blob)
+
+    def open(self, sha256: str) -> Iterator[bytes] | None:
+        """As in `BlobStore`."""
+        size = self.size(sha256)
+        return None if size is None else self._read(sha256, size)
+
+    def size(self, sha256: str) -> int | None:
+        """As in `BlobStore`."""
+        if not _NAME.fullmatch(sha256):
+            return None
+        with self._database.read() as connection:
+            size: int | None = connection.scalar(select(blobs.c.size).where(blobs.c.sha256 == sha256))
+            return size
+
+    def remove(self, sha256: str, *, unless: Sequence[Match]) -> bool:
+        """As in `BlobStore`."""
+        if not _NAME.fullmatch(sha256):
+            return False
+        return self._database.write(self._remove, (sha256, [checked_match(match) for match in unless]))
+
+    def _read(self, sha256: str, size: int) -> Iterator[bytes]:
         number = 0
-        piece = select(chunks.c.content).where(chunks.c.sha256 == sha256)
-        while True:
+        while size > 0:
             with self._database.read() as connection:
-                content = connection.scalar(piece.where(chunks.c.number == number))
+                content: bytes | None = connection.scalar(
+                    select(chunks.c.content).where(chunks.c.sha256 == sha256, chunks.c.number == number)
+                )
             if content is None:
-                return
+                raise BlobRemoved(
+                    f"blob {sha256} was removed while it was read; put it again if it is needed"
+                )
             yield content
+            size -= len(content)
             number += 1
 
-    def _write(self, connection: Connection, batch: Sequence[_Arrived]) -> list[None]:
+    def _write(self, connection: Connection, batch: Sequence[Arriving]) -> list[None]:
         # In the order of their names, so that two hosts that put the same ones cannot wait for each other.
         for blob in sorted(batch, key=lambda blob: blob.sha256):
             now = self._clock()
@@ -109,13 +190,16 @@ class Blobs:
                 connection.execute(insert(chunks).values(sha256=blob.sha256, number=number, content=chunk))
         return [None for _ in batch]
 
+    def _remove(self, connection: Connection, batch: Sequence[tuple[str, Sequence[Match]]]) -> list[bool]:
+        return [self._remove_one(connection, sha256, unless) for sha256, unless in batch]
 
-@contextmanager
-def _arrived(content: bytes | Iterable[bytes]) -> Iterator[_Arrived]:
-    pieces = [content] if isinstance(content, bytes) else content
-    digest = hashlib.sha256()
-    with tempfile.SpooledTemporaryFile(max_size=KEPT_IN_MEMORY) as file:
-        for piece in pieces:
-            digest.update(piece)
-            file.write(piece)
-        yield _Arrived(digest.hexdigest(), file.tell(), file)
+    def _remove_one(self, connection: Connection, sha256: str, unless: Sequence[Match]) -> bool:
+        put_at = connection.scalar(select(blobs.c.put_at).where(blobs.c.sha256 == sha256).with_for_update())
+        if put_at is None or put_at > self._clock() - GRACE:
+            return False
+        if any(find(connection, terms_for(match, []), limit=1) for match in unless):
+            return False
+        if any(connection.scalar(select(literal(1)).where(column == sha256)) for column in self._named_by):
+            return False
+        connection.execute(delete(blobs).where(blobs.c.sha256 == sha256))
+        return True

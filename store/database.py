@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -65,6 +67,7 @@ class Database:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _engine(url, is_sqlite=self.is_sqlite)
+        self._looking = _looking_engine(self.engine, url)
         self._waiting: list[_Job[Any, Any]] = []
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -84,6 +87,21 @@ class Database:
             raise unavailable(error) from error
 
     @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """The same for statements that each stand alone: it saves beginning and ending a transaction.
+
+        After the database was away, the first look may fail; the next has a new connection.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        try:
+            with self._looking.connect() as connection:
+                yield connection
+        except _NO_ANSWER as error:
+            raise unavailable(error) from error
+
+    @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A transaction of one's own that writes, for what is done rarely. On SQLite others wait.
 
@@ -92,7 +110,7 @@ class Database:
         """
         try:
             with (
-                self.engine.connect().execution_options(bitmail_write=True) as connection,
+                self.engine.connect().execution_options(bitmail_begin="BEGIN IMMEDIATE") as connection,
                 connection.begin(),
             ):
                 yield connection
@@ -136,6 +154,7 @@ class Database:
         if thread is not None:
             thread.join()
         self.engine.dispose()
+        self._looking.dispose()
 
     def _commit_forever(self) -> None:
         last_size = 0
@@ -179,7 +198,7 @@ class Database:
             groups.setdefault(job.operation, []).append(job)
         results: list[tuple[_Job[Any, Any], Any]] = []
         with _losing_batch():
-            connection = self.engine.connect().execution_options(bitmail_write=True)
+            connection = self.engine.connect().execution_options(bitmail_begin="BEGIN IMMEDIATE")
         with connection:  # leaving it without a commit rolls back
             with _losing_batch():
                 transaction = connection.begin()
@@ -209,10 +228,22 @@ def unavailable(error: BaseException) -> StoreUnavailable:
     )
 
 
+# psycopg would prepare each statement after five uses, and the generic plans are bad for the store.
+_PSYCOPG = {"prepare_threshold": None}
+
+
+def _looking_engine(engine: Engine, url: str) -> Engine:
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(bitmail_begin=None)
+    # Connections of their own, because to turn one between the two uses costs as much as a lookup.
+    return create_engine(
+        url, connect_args=_PSYCOPG, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, pool_size=8
+    )
+
+
 def _engine(url: str, *, is_sqlite: bool) -> Engine:
     if not is_sqlite:
-        # psycopg would prepare each statement after five uses, and the generic plans are bad for the store.
-        return create_engine(url, connect_args={"prepare_threshold": None}, pool_pre_ping=True, pool_size=8)
+        return create_engine(url, connect_args=_PSYCOPG, pool_pre_ping=True, pool_size=8)
     path = make_url(url).database
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -221,14 +252,30 @@ def _engine(url: str, *, is_sqlite: bool) -> Engine:
     )
 
     @event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: object) -> None:
+    def configure(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        _use_write_ahead_log(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("bitmail_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if statement := connection.get_execution_options().get("bitmail_begin", "BEGIN"):
+            connection.exec_driver_sql(statement)
 
     return engine
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    # SQLite's own waiting leaves this statement out, and of several processes that make the database all but
+    # one fail.
+    deadline = monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if monotonic() > deadline:
+                raise
+            sleep(0.01)
+        else:
+            return

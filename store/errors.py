@@ -33,3 +33,23 @@ class MigrationFailed(StoreError):
 
 class StoreUnavailable(StoreError):
     """The database or the store server does not answer. A write may or may not have been made."""
+
+
+class WrongSecret(StoreError):
+    """The store server and its caller do not share the same secret."""
+
+
+class TooLarge(StoreError):
+    """More bytes in one request than the store server takes."""
+
+
+class UnknownOperation(StoreError):
+    """The store server does not know what it was asked for."""
+
+
+class MalformedRequest(StoreError):
+    """What the store server was sent is not the wire form of an operation."""
+
+
+class BlobRemoved(StoreError):
+    """A blob went away while it was read."""

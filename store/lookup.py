@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, literal_column, select, union_all
+from sqlalchemy import Connection
 
-from store.tables import entries, postings
+from store.entry import MAX_ID
 
 PROBE = 200
-"""How far the postings of a term are counted to see which is rarest; beyond, any is as good."""
+"""How far the postings of each term are followed at first to see which is rarest."""
+PROBE_GROWTH = 16
 
-_BY_ID = select(entries.c.data).where(entries.c.id == bindparam("id"))
+# The statements are text, made once for each form that a lookup has: building them from tables and columns
+# anew took longer than the database took to answer. Scalar subqueries leave the planners of both databases no
+# choice but this order: the rarest term's postings in order, for each a look whether the others are there,
+# and the entry of what is left.
+_ENTRY_OF_POSTING = "SELECT entry, (SELECT data FROM store_entry WHERE id = p.entry) FROM store_posting p"
+_HAS_TERM = "(SELECT 1 FROM store_posting q WHERE q.term = ? AND q.entry = p.entry) IS NOT NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Which part of what matches is wanted, as in `JsonStore.get`."""
+
+    newest_first: bool = False
+    limit: int | None = None
+    before: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("limit", "before"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else max(0, min(value, MAX_ID)))
 
 
 def find(
@@ -25,82 +46,86 @@ def find(
     before: int | None = None,
 ) -> list[tuple[int, str]]:
     """Id and JSON text of the entries that have all of `terms`, by id; of all entries for no terms."""
+    window = _Window(newest_first, limit, before)
     statement = _finding(len(terms), newest_first, limit is not None, before is not None)
-    rows = connection.execute(statement, _parameters(connection, terms, limit=limit, before=before))
-    return [(row[0], row[1]) for row in rows]
+    parameters = [*_rarest_first(connection, terms, window), window.before, window.limit]
+    return [(row[0], row[1]) for row in _execute(connection, statement, parameters)]
 
 
 def find_by_id(connection: Connection, id: int) -> str | None:
     """JSON text of the entry of an id."""
-    data: str | None = connection.scalar(_BY_ID, {"id": id})
-    return data
+    rows = _execute(connection, "SELECT data FROM store_entry WHERE id = ?", [id])
+    return rows[0][0] if rows else None
 
 
 def count(connection: Connection, terms: Sequence[bytes]) -> int:
-    """How many entries have all of `terms`."""
-    number: int = connection.execute(_counting(len(terms)), _parameters(connection, terms)).scalar_one()
+    """How many entries have all of `terms`; of all entries for no terms."""
+    rows = _execute(connection, _counting(len(terms)), _rarest_first(connection, terms, _Window()))
+    number: int = rows[0][0]
     return number
 
 
-def _parameters(connection: Connection, terms: Sequence[bytes], **others: int | None) -> dict[str, Any]:
-    given = {name: value for name, value in others.items() if value is not None}
-    return {**_numbered(_rarest_first(connection, terms)), **given}
-
-
-def _rarest_first(connection: Connection, terms: Sequence[bytes]) -> Sequence[bytes]:
+def _rarest_first(connection: Connection, terms: Sequence[bytes], window: _Window) -> Sequence[bytes]:
     if len(terms) < 2:
         return terms
-    rows = connection.execute(_probing(len(terms)), _numbered(terms))
-    sizes: dict[int, int] = {row[0]: row[1] for row in rows}
-    return [terms[number] for number in sorted(sizes, key=sizes.__getitem__)]
-
-
-def _numbered(terms: Sequence[bytes]) -> dict[str, bytes]:
-    return {f"term{number}": term for number, term in enumerate(terms)}
-
-
-@lru_cache
-def _probing(terms: int) -> Any:
-    def probe(number: int) -> Any:
-        some: Select[Any] = (
-            select(literal_column("1")).where(postings.c.term == bindparam(f"term{number}")).limit(PROBE)
-        )
-        return select(literal_column(str(number)), func.count()).select_from(some.subquery())
-
-    return union_all(*(probe(number) for number in range(terms)))
+    statement = _probing(len(terms), window.newest_first, window.before is not None)
+    probe = PROBE
+    while True:
+        parameters = [parameter for term in terms for parameter in (term, window.before, probe)]
+        rows = _execute(connection, statement, parameters)
+        # A page may end long before its terms do, so it does not pay to follow them to their ends.
+        if window.limit is not None or min(row[1] for row in rows) < probe:
+            break
+        probe *= PROBE_GROWTH
+    # Of terms that are all longer, the one whose postings go furthest is the sparsest on the way.
+    direction = 1 if window.newest_first else -1
+    return [terms[row[0]] for row in sorted(rows, key=lambda row: (row[1], direction * (row[2] or 0)))]
 
 
 @lru_cache
-def _finding(terms: int, newest_first: bool, limited: bool, paged: bool) -> Select[Any]:
-    # Scalar subqueries leave the planners of both databases no choice but this order: the rarest term's
-    # postings in order, for each a look whether the others are there, and the entry only of what is left.
-    if terms:
-        id = postings.c.entry
-        data = select(entries.c.data).where(entries.c.id == id).scalar_subquery()
-        statement = select(id, data).where(*_having(terms))
-    else:
-        id = entries.c.id
-        statement = select(id, entries.c.data)
-    if paged:
-        statement = statement.where(id < bindparam("before") if newest_first else id > bindparam("before"))
-    if limited:
-        statement = statement.limit(bindparam("limit"))
-    return statement.order_by(id.desc() if newest_first else id)
+def _finding(terms: int, newest_first: bool, limited: bool, paged: bool) -> str:
+    id = "entry" if terms else "id"
+    return " ".join(
+        [
+            _ENTRY_OF_POSTING if terms else "SELECT id, data FROM store_entry",
+            _where([*_having(terms), *_paging(id, newest_first, paged)]),
+            f"ORDER BY {id} DESC" if newest_first else f"ORDER BY {id}",
+            "LIMIT ?" if limited else "",
+        ]
+    )
 
 
 @lru_cache
-def _counting(terms: int) -> Select[Any]:
-    if not terms:
-        return select(func.count()).select_from(entries)
-    return select(func.count()).select_from(postings).where(*_having(terms))
+def _counting(terms: int) -> str:
+    table = "store_posting p" if terms else "store_entry"
+    return f"SELECT count(*) FROM {table} {_where(_having(terms))}"  # noqa: S608 - our own words
 
 
-def _having(terms: int) -> list[Any]:
-    conditions: list[Any] = [postings.c.term == bindparam("term0")]
-    for number in range(1, terms):
-        other = postings.alias(f"other{number}")
-        found: Select[Any] = select(literal_column("1")).where(
-            other.c.term == bindparam(f"term{number}"), other.c.entry == postings.c.entry
-        )
-        conditions.append(found.correlate(postings).scalar_subquery().is_not(None))
-    return conditions
+@lru_cache
+def _probing(terms: int, newest_first: bool, paged: bool) -> str:
+    order, furthest = ("DESC", "min") if newest_first else ("ASC", "max")
+    where = _where(["term = ?", *_paging("entry", newest_first, paged)])
+    some = f"SELECT entry FROM store_posting {where} ORDER BY entry {order} LIMIT ?"  # noqa: S608
+    return " UNION ALL ".join(
+        f"SELECT {number}, count(*), {furthest}(entry) FROM ({some}) probed"  # noqa: S608
+        for number in range(terms)
+    )
+
+
+def _paging(id: str, newest_first: bool, paged: bool) -> list[str]:
+    return [f"{id} < ?" if newest_first else f"{id} > ?"] if paged else []
+
+
+def _having(terms: int) -> list[str]:
+    return ["term = ?", *[_HAS_TERM] * (terms - 1)] if terms else []
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def _execute(connection: Connection, statement: str, parameters: Sequence[Any]) -> Sequence[Any]:
+    if connection.dialect.name != "sqlite":
+        statement = statement.replace("?", "%b")
+    given = tuple(parameter for parameter in parameters if parameter is not None)
+    return connection.exec_driver_sql(statement, given).all()

@@ -16,6 +16,9 @@ class StoreSettings(BaseSettings):
         database_url: an SQLAlchemy URL of SQLite or PostgreSQL (psycopg); empty for SQLite in `var`.
         store_url: address of a store server to use instead of a database; empty for none.
         store_secret: what a store server and its callers share.
+        store_ca: file with the certificate of the store server or of its issuer; empty for the system's.
+        store_host, store_port: where `python -m store` serves.
+        store_certificate, store_key: files for it to serve by TLS; none for plain HTTP.
     """
 
     model_config = SettingsConfigDict(env_prefix="BITMAIL_", env_file=".env", extra="ignore")
@@ -24,6 +27,11 @@ class StoreSettings(BaseSettings):
     database_url: str = Field(default="", repr=False)
     store_url: str = ""
     store_secret: SecretStr = SecretStr("")
+    store_ca: str = ""
+    store_host: str = "127.0.0.1"
+    store_port: int = 3100
+    store_certificate: Path | None = None
+    store_key: Path | None = None
 
     def resolved_database_url(self) -> str:
         """The URL of the database in use; it may hold a password."""

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from store.database import Database
 from store.entry import MAX_ID, Entry
+from store.errors import StoreUnavailable
 from store.groups import declare_groups, known_groups
 from store.interface import JsonStore
 from store.lookup import count, find, find_by_id
@@ -64,7 +65,13 @@ class SqlStore(JsonStore):
             return None if isinstance(operation, GetById) else False
         if isinstance(operation, Write):
             return self._database.write(self._write, (operation, request))
-        with self._database.read() as connection:
+        try:
+            return self._look(operation, indexed)
+        except StoreUnavailable:  # perhaps only the connection was lost
+            return self._look(operation, indexed)
+
+    def _look(self, operation: Operation[Any], indexed: Sequence[Group]) -> Any:
+        with self._database.look() as connection:
             return _look(connection, operation, indexed)
 
     def _write(self, connection: Connection, jobs: Sequence[_Job]) -> list[Any]:
@@ -108,8 +115,6 @@ def _look(connection: Connection, operation: Operation[Any], indexed: Sequence[G
     match operation:
         case Get(matching, newest_first, limit, before):
             terms = terms_for(matching, indexed)
-            before = None if before is None else max(-1, min(before, MAX_ID))
-            limit = None if limit is None else min(limit, MAX_ID)
             rows = find(connection, terms, newest_first=newest_first, limit=limit, before=before)
             return [Entry(id, json.loads(data)) for id, data in rows]
         case GetById(id):

@@ -30,14 +30,13 @@ def terms_of(data: Mapping[str, str], groups: Sequence[Group]) -> set[bytes]:
 def terms_for(matching: Match, groups: Sequence[Group]) -> list[bytes]:
     """The fewest terms that an entry must have to match: a group stands for the keys it covers."""
     valued = {key: value for key, value in matching.items() if value is not ANY}
-    terms = [_term(key) for key in matching if key not in valued]
-    covered: set[str] = set()
-    for group in groups:
-        if all(key in valued for key in group):
-            terms.append(group_term(group, valued))
-            covered.update(group)
-    terms.extend(_term(key, value) for key, value in valued.items() if key not in covered)
-    return terms
+    covering = [group for group in groups if all(key in valued for key in group)]
+    covered = {key for group in covering for key in group}
+    return [
+        *(group_term(group, valued) for group in covering),
+        *(_term(key, value) for key, value in valued.items() if key not in covered),
+        *(_term(key) for key in matching if key not in valued),
+    ]
 
 
 def group_term(group: Group, data: Mapping[str, str]) -> bytes:
