@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from mta.container import Container
 from mta.providers.base import Provider
@@ -16,13 +17,26 @@ from mta.strategy import FailureStrategy, ThresholdFailureStrategy
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
 from store import Database, migrate
 from tests.mta.scripted import Clock, Station
+from tests.store.postgres import private_postgres
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """A migrated SQLite database of its own."""
-    database = Database(f"sqlite:///{tmp_path / 'spool.db'}")
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a PostgreSQL server of these tests' own."""
+    with private_postgres("fsync=off", "max_connections=200") as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A migrated database of each kind in turn, with an empty spool."""
+    on_postgres = request.param == "postgresql"
+    url = request.getfixturevalue("postgres_url") if on_postgres else f"sqlite:///{tmp_path / 'spool.db'}"
+    database = Database(url)
     migrate(database, MTA_MIGRATIONS, MTA_VERSION_TABLE)
+    if on_postgres:
+        with database.transaction() as connection:
+            connection.execute(text("TRUNCATE spool_submissions, spool_health CASCADE"))
     yield database
     database.close()
 

@@ -111,7 +111,7 @@ def test_kill_when_attempts_were_made_then_those_are_uncertain_and_the_rest_is_n
 ) -> None:
     accepting = station(Scripted("unused"), begin=False, time=time.time)
     submission = accepting.submit(*(f"r{number}@example.com" for number in range(6)))
-    kill_during_two_attempts(str(database.url))
+    kill_during_two_attempts(database.url.render_as_string(hide_password=False))
     started = {one.recipient for one in accepting.now(submission).deliveries if one.status is Status.SENDING}
     assert len(started) == 2
     smtp = Scripted("smtp")
@@ -135,7 +135,7 @@ def test_kill_when_repeating_is_harmless_then_finished_at_once_after_the_restart
 ) -> None:
     accepting = station(Scripted("unused"), begin=False, time=time.time)
     submission = accepting.submit(*(f"r{number}@example.com" for number in range(6)))
-    kill_during_two_attempts(str(database.url))
+    kill_during_two_attempts(database.url.render_as_string(hide_password=False))
     began = time.monotonic()
     sending = station(Harmless("smtp"), time=time.time)  # with the usual grace of a minute
     sending.wait_for(submission, Status.SENT)
@@ -148,7 +148,7 @@ def test_kill_when_repeating_is_harmless_then_finished_at_once_after_the_restart
 def test_kill_when_at_most_once_then_never_sent_again(station: Start, database: Database) -> None:
     accepting = station(Scripted("unused"), begin=False, time=time.time)
     submission = accepting.submit("a@example.com", "b@example.com", policy=Policy.AT_MOST_ONCE)
-    kill_during_two_attempts(str(database.url))
+    kill_during_two_attempts(database.url.render_as_string(hide_password=False))
     smtp = Scripted("smtp")
     sending = station(smtp, time=time.time, settings=ContainerSettings(poll=0.02, uncertain_grace=0.05))
     wait_until(lambda: not waits(database))
