@@ -1,4 +1,4 @@
-"""Attempts: plain threads that write an attempt down as started, call the provider, and hand in its answer."""
+"""Attempts: threads that write down that an attempt starts, call the provider, and hand in the answer."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import logging
 import threading
 from collections.abc import Callable
 
-from mta.leases import Claim, Leases
+from mta.claim import Claim
+from mta.leases import Leases
 from mta.outcomes import Answer, Outcome
 from mta.providers.base import Outgoing, Provider
+from mta.runs import Run
 from mta.spool import Spool
-from mta.work import Run, Work
+from mta.work import Work
+from store.errors import StoreUnavailable
 
 LOG = logging.getLogger(__name__)
 
@@ -19,7 +22,7 @@ IDLE_SECONDS = 30.0
 
 
 class Attempts:
-    """The threads of one container: as many as there are attempts at once, and gone when there is nothing to do."""
+    """The threads of one container: as many as attempts are made at once, and gone when there are none."""
 
     def __init__(
         self,
@@ -56,12 +59,16 @@ class Attempts:
         claim, provider = run.claim, run.service.provider
         at = self._clock()
         try:
-            raw = self._spool.raw(claim.submission_id)
+            raw = self._spool.raw(claim.submission_id) if claim.raw is None else claim.raw
             ours = self._leases.start(claim.id, claim.attempt, provider.name, at)
         except KeyError:
             ours = False  # the submission was removed
-        except Exception as error:  # noqa: BLE001 - nothing was sent: it waits until the spool can be reached
-            LOG.error("an attempt could not be written down, so it is not made: %s", error)
+        except StoreUnavailable as error:
+            LOG.warning("an attempt is not made before it can be written down: %s", error)
+            self._work.not_started(run, ours=True)
+            return
+        except Exception:  # as above; the thread must not end with the attempt in its hand
+            LOG.exception("an attempt could not be written down, so it is not made")
             self._work.not_started(run, ours=True)
             return
         if not ours:

@@ -1,8 +1,8 @@
 """The MTA container: the one API over all providers.
 
-The life of a delivery: `Spool.submit` writes it down; the `Dispatcher` claims it with a lease; the `Schedule` chooses a
-provider; a thread of `Attempts` writes down that it starts, and sends; `judge` says what becomes of it; the
-`Dispatcher` writes that, and then the `Bulletin` tells it.
+The life of a delivery: `Spool.submit` writes it down; the `Dispatcher` claims it with a lease; the `Schedule`
+chooses a provider; a thread of `Attempts` writes down that it starts, and sends; `judge` says what becomes of
+it; the `Dispatcher` writes that, and then the `Bulletin` tells it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 from mta.attempts import Attempts
 from mta.bulletin import Bulletin
+from mta.claim import Claim
 from mta.dispatcher import Dispatcher
 from mta.events import Event, StatusChange
 from mta.health import HealthBoard
 from mta.holder import new_holder
-from mta.leases import Claim, Leases
+from mta.leases import Leases
 from mta.outcomes import Status
 from mta.providers.base import Provider
 from mta.schedule import Schedule
@@ -45,8 +46,8 @@ def _nothing() -> None:
 class Container:
     """Sends mail by several providers from one durable spool.
 
-    Every method may be called from any thread; none waits for a provider except `stop`. A container that is never
-    started still accepts mail, for another one on the same spool to send.
+    Every method may be called from any thread; none waits for a provider except `stop`. A container that is
+    never started still accepts mail, for another one on the same spool to send.
     """
 
     def __init__(
@@ -69,8 +70,8 @@ class Container:
             settings: how it works.
             clock: the time in seconds since the epoch.
             chance: the randomness of jitter.
-            when_nobody_left: called once, in a thread of its own, after the last provider left service and what
-                was in flight is finished and written; the service is to end then.
+            when_nobody_left: called once, in a thread of its own, after the last provider left service and
+                what was in flight is finished and written; the service is to end then.
 
         Raises:
             ValueError: no provider, or two with one name.

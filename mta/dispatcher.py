@@ -1,4 +1,4 @@
-"""The dispatcher: the one thread that writes results and claims, a turn at a time, and tells what was written."""
+"""The dispatcher: one thread that writes results and claims, a turn at a time, and tells what was written."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-
 from mta.bulletin import Bulletin
+from mta.claim import Claim
 from mta.events import EventKind, StatusChange
 from mta.health import HealthBoard
 from mta.holder import is_gone
-from mta.leases import Claim, Leases
+from mta.leases import Leases
 from mta.outcomes import Status
 from mta.report import beat_event
 from mta.service import ProviderHealth
 from mta.settings import ContainerSettings
 from mta.work import Errand, Settled, Work
-from store.database import DatabaseClosed
+from store.errors import DatabaseClosed, StoreUnavailable
 
 LOG = logging.getLogger(__name__)
 
@@ -50,6 +49,7 @@ class Dispatcher:
         self._clock = clock
         self._when_nobody_left = when_nobody_left
         self._woken = True
+        self._spool_is_away = False
         self._stop_at = float("inf")
         self._last_turn = 0.0
         self._next_beat = 0.0
@@ -153,8 +153,10 @@ class Dispatcher:
         settlements = [one.settlement for one in errand.settled]
         try:
             turned = self._leases.turn(now, until, settlements, errand.renew, errand.want)
-        except (OperationalError, InterfaceError) as error:
-            LOG.error("the spool cannot be written, trying again: %s", error.orig)
+        except StoreUnavailable as error:
+            if not self._spool_is_away:
+                LOG.critical("the spool cannot be written, and is tried until it can: %s", error)
+            self._spool_is_away = True
             self._work.not_written(errand.settled)
             return
         except DatabaseClosed:
@@ -163,6 +165,9 @@ class Dispatcher:
             LOG.exception("a turn cannot be written; writing its results one by one")
             self._write_one_by_one(errand.settled, now, until)
             return
+        if self._spool_is_away:
+            LOG.warning("the spool can be written again")
+            self._spool_is_away = False
         self._work.written(errand, turned.claims)
         self._woken = self._woken or len(turned.claims) >= errand.want > 0
         self._tell(errand.settled, turned.applied)
@@ -173,10 +178,10 @@ class Dispatcher:
             alone = Errand([one], [], (), 0)
             try:
                 turned = self._leases.turn(now, until, [one.settlement])
-            except (OperationalError, InterfaceError):
+            except StoreUnavailable:
                 self._work.not_written([one])
             except Exception:
-                LOG.exception("delivery %s cannot be written; its lease runs out", one.claim.id)
+                LOG.exception("delivery %s cannot be written; its lease runs out", one.settlement.claim.id)
                 self._work.written(alone, ())
             else:
                 self._work.written(alone, ())
@@ -184,9 +189,9 @@ class Dispatcher:
 
     def _tell(self, settled: Sequence[Settled], applied: Sequence[bool]) -> None:
         for one, changed in zip(settled, applied, strict=True):
-            settlement = one.settlement
-            if changed and settlement.status is not one.claim.status:
-                self.tell_change(one.claim, settlement.status, settlement.detail, one.at)
+            claim, verdict = one.settlement.claim, one.settlement.verdict
+            if changed and verdict.status is not claim.status:
+                self.tell_change(claim, verdict.status, verdict.detail, one.at)
             for event in one.events:
                 if changed or event.kind is not EventKind.INFORM_USER:
                     self._bulletin.tell(event)

@@ -1,4 +1,4 @@
-"""Who holds a lease: one container in one process on one host, by a name that tells whether it still lives."""
+"""Who holds a lease: a container in a process on a host, by a name that tells whether it still lives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def new_holder() -> str:
 
 
 def is_gone(holder: str) -> bool:
-    """Whether that container's process surely is gone. Of another host nothing is known: its leases run out."""
+    """Whether that container's process is surely gone; of another host nothing is known."""
     *place, pid, started, _unique = holder.split("|")
     if place != _place():
         return False
@@ -24,7 +24,7 @@ def is_gone(holder: str) -> bool:
 
 
 def _place() -> list[str]:
-    """The host since its last start, and the process-id namespace: within it a process id means one process."""
+    """The host since its start, and the namespace of process ids: in it an id is one process at a time."""
     return [
         socket.gethostname().replace("|", ""),
         _read(_PROC / "sys/kernel/random/boot_id"),

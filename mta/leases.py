@@ -1,64 +1,24 @@
-"""Leases: how one container of several holds deliveries, writes what came of them, and takes over from the dead."""
+"""Leases: how one container of several holds deliveries, settles them, and takes over from the dead."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from mta.claim import Claim, Result
 from mta.outcomes import Outcome, Status
 from mta.submission import Policy, Priority
 from mta.tables import attempts, deliveries, submissions
+from mta.verdict import Verdict
 from store.database import Database
 
 LONGEST_DETAIL = 1000
 """Characters of a provider's answer that are kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A delivery as the container that holds its lease sees it.
-
-    Attributes:
-        attempt: attempts started so far; a result is written only for the attempt that is still the last one.
-        rounds: waits behind it.
-        pinned: the provider that it shall go to while that is in service, or "".
-        refused_by: the provider that refused it for what may be that provider's own reason, or "".
-        doubtful: an earlier attempt may have been accepted.
-        expires: when its lifetime ends, in seconds since the epoch.
-    """
-
-    id: str
-    submission_id: str
-    owner: str
-    subject: str
-    sender: str
-    recipient: str
-    size: int
-    needs_envelope: bool
-    policy: Policy
-    status: Status
-    provider: str
-    detail: str
-    priority: Priority
-    attempt: int
-    rounds: int
-    pinned: str
-    refused_by: str
-    doubtful: bool
-    expires: float
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What one attempt came to; `ms` is how long it took in milliseconds."""
-
-    outcome: Outcome
-    ms: int
-    detail: str
-    provider_id: str = ""
+SMALL_MAIL = 64 * 1024
+"""Bytes up to which a mail is read with its claim: one query for all is far cheaper than one for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +26,13 @@ class Settlement:
     """What becomes of a claimed delivery.
 
     Attributes:
-        attempt: the attempt it is about, or the last one made.
-        due: when it is to be looked at again, in seconds since the epoch; None when the status is final.
-        keep: the lease is kept, since the delivery goes on at once; then `due` is the end of the lease.
-        result: what the attempt came to; None when the delivery is given back without one.
+        claim: the delivery as it was at the attempt that this is about, or as it is given back.
+        verdict: what becomes of it.
+        result: what the attempt came to; None when it is given back without one.
     """
 
-    delivery_id: str
-    attempt: int
-    status: Status
-    due: float | None
-    keep: bool
-    provider: str
-    detail: str
-    pinned: str
-    refused_by: str
-    rounds: int
-    doubtful: bool
+    claim: Claim
+    verdict: Verdict
     result: Result | None = None
 
 
@@ -140,12 +90,12 @@ class Leases:
         """Write down that an attempt starts, durable on return.
 
         Returns:
-            False when the delivery is not ours any more (cancelled, or the lease ran out): nothing must be sent.
+            False when it is not ours any more (cancelled, or the lease ran out): nothing must be sent.
         """
         return self._database.write(_start, Start(self.holder, delivery_id, earlier_attempts, provider, at))
 
     def take_over(self, now: float, is_gone: Callable[[str], bool]) -> int:
-        """Make due at once what is held by containers that are gone, and say how many deliveries that were."""
+        """Make due at once what containers that are gone still hold, and say how many deliveries that is."""
         with self._database.read() as connection:
             holders = list(connection.execute(_HOLDERS).scalars())
         gone = [holder for holder in holders if holder != self.holder and is_gone(holder)]
@@ -176,6 +126,9 @@ _CLAIM = (
     .order_by(deliveries.c.due)
     .limit(bindparam("want"))
     .with_for_update(of=deliveries, skip_locked=True)
+)
+_MAILS = select(submissions.c.id, submissions.c.raw).where(
+    submissions.c.id.in_(bindparam("ids", expanding=True))
 )
 _LEASE = (
     update(deliveries)
@@ -237,10 +190,10 @@ def _turn(connection: Connection, turns: Sequence[Turn]) -> list[Turned]:
 def _settle(connection: Connection, turn: Turn) -> tuple[bool, ...]:
     if not turn.settlements:
         return ()
-    ids = [settlement.delivery_id for settlement in turn.settlements]
+    ids = [settlement.claim.id for settlement in turn.settlements]
     there = {row.id: row for row in connection.execute(_LOCK, {"ids": ids})}
     applied = tuple(
-        settlement.delivery_id in there and _applies(settlement, there[settlement.delivery_id], turn.holder)
+        settlement.claim.id in there and _applies(settlement, there[settlement.claim.id], turn.holder)
         for settlement in turn.settlements
     )
     changed = [
@@ -263,34 +216,37 @@ def _applies(settlement: Settlement, row: Any, holder: str) -> bool:
     result = settlement.result
     if result is not None and result.outcome is Outcome.ACCEPTED:
         # A late answer is knowledge too, unless there is better, or somebody is about to know more.
-        waits = row.due is not None and (row.status != Status.SENDING or row.attempt == settlement.attempt)
+        waits = row.due is not None and (
+            row.status != Status.SENDING or row.attempt == settlement.claim.attempt
+        )
         return waits or row.status in (Status.UNCERTAIN, Status.FAILED)
-    if row.due is None or row.attempt != settlement.attempt:
+    if row.due is None or row.attempt != settlement.claim.attempt:
         return False
-    needs_lease = result is None or settlement.keep
+    needs_lease = result is None or settlement.verdict.again
     return row.lease == holder or not needs_lease
 
 
 def _settled_row(settlement: Settlement, turn: Turn) -> dict[str, Any]:
+    verdict = settlement.verdict
     return {
-        "delivery": settlement.delivery_id,
-        "new_status": settlement.status,
-        "by": settlement.provider,
-        "why": _storable(settlement.detail),
+        "delivery": settlement.claim.id,
+        "new_status": verdict.status,
+        "by": settlement.claim.provider,
+        "why": _storable(verdict.detail),
         "at": turn.now,
-        "new_due": turn.lease_until if settlement.keep else settlement.due,
-        "holder": turn.holder if settlement.keep else "",
-        "waits": settlement.rounds,
-        "pin": settlement.pinned,
-        "refused": settlement.refused_by,
-        "doubt": settlement.doubtful,
+        "new_due": turn.lease_until if verdict.again else verdict.due,
+        "holder": turn.holder if verdict.again else "",
+        "waits": verdict.rounds,
+        "pin": verdict.pinned,
+        "refused": verdict.refused_by,
+        "doubt": verdict.doubtful,
     }
 
 
 def _answered_row(settlement: Settlement, result: Result) -> dict[str, Any]:
     return {
-        "delivery": settlement.delivery_id,
-        "which": settlement.attempt,
+        "delivery": settlement.claim.id,
+        "which": settlement.claim.attempt,
         "result": result.outcome,
         "took": result.ms,
         "why": _storable(result.detail),
@@ -314,9 +270,12 @@ def _renew_and_claim(connection: Connection, turn: Turn) -> tuple[Claim, ...]:
             break
         wanted = {"priority": priority, "now": turn.now, "want": left}
         claims.extend(_claim(row) for row in connection.execute(_CLAIM, wanted).mappings())
-    if claims:
-        connection.execute(_LEASE, {**until, "ids": [claim.id for claim in claims]})
-    return tuple(claims)
+    if not claims:
+        return ()
+    connection.execute(_LEASE, {**until, "ids": [claim.id for claim in claims]})
+    small = {claim.submission_id for claim in claims if claim.size <= SMALL_MAIL}
+    mails = {row.id: row.raw for row in connection.execute(_MAILS, {"ids": list(small)})} if small else {}
+    return tuple(replace(claim, raw=mails.get(claim.submission_id)) for claim in claims)
 
 
 def _claim(row: Any) -> Claim:

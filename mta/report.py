@@ -1,11 +1,11 @@
-"""Reports: the events that tell operators and authors what happened, in sentences that a person understands."""
+"""Reports: the events that tell operators and authors what happened, in sentences for people."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from mta.claim import Claim
 from mta.events import Event, EventKind
-from mta.leases import Claim
 from mta.outcomes import Answer, Outcome
 from mta.service import ProviderHealth, Transition
 from mta.settings import WhenDown

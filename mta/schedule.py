@@ -1,4 +1,4 @@
-"""The schedule: which provider in service takes which delivery, and what becomes of one that nobody can take."""
+"""The schedule: which provider takes which delivery, and what becomes of one that nobody can take."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from mta.leases import Claim
+from mta.claim import Claim
 from mta.outcomes import Outcome
 from mta.providers.base import Provider
 from mta.scheduler import Scheduler
@@ -27,7 +27,7 @@ class Choice:
 
 
 class Schedule:
-    """The services of all providers, and the scheduler that picks among them. The dispatcher's lock guards it."""
+    """The services of all providers, and what picks among them. The lock of `Work` guards it."""
 
     def __init__(
         self, services: Sequence[Service], scheduler: Scheduler, settings: ContainerSettings
@@ -138,7 +138,8 @@ def _lack(provider: Provider, claim: Claim) -> str:
     if not (claim.recipient.isascii() and claim.sender.isascii()) and not provider.can_smtputf8:
         return f"{provider.name} cannot send to or from addresses with letters beyond ASCII"
     if provider.max_bytes is not None and claim.size > provider.max_bytes:
-        return f"{provider.name} takes mails of at most {provider.max_bytes:,} bytes, and this has {claim.size:,}"
+        most = f"{provider.name} takes mails of at most {provider.max_bytes:,} bytes"
+        return f"{most}, and this one has {claim.size:,}"
     return ""
 
 

@@ -11,6 +11,11 @@ from mta.providers.base import Provider
 from mta.settings import ContainerSettings
 from mta.strategy import FailureStrategy
 
+SHORTEST_PAUSE = 1.0
+"""Seconds that a throttled provider pauses even if it gave a time that is over."""
+LONGEST_PAUSE = 86400.0
+"""Seconds after which it is asked again even if it gave a time that is far away."""
+
 
 class ServiceState(StrEnum):
     """How a provider is."""
@@ -42,7 +47,7 @@ class ProviderHealth:
     Attributes:
         name: the provider's.
         state: in service, paused, out, or on trial.
-        until: when its pause ends, in seconds since the epoch; None when in service, or out until an operator acts.
+        until: when its pause ends, in seconds since the epoch; None in service, or until an operator acts.
         error: what went wrong last, or "".
         counts: attempts by outcome since the container started.
     """
@@ -55,7 +60,7 @@ class ProviderHealth:
 
 
 class Service:
-    """One provider's service in one container. Not safe for several threads at once; the dispatcher's lock guards it."""
+    """One provider's service in one container. The lock of `Work` guards it."""
 
     def __init__(self, provider: Provider, strategy: FailureStrategy, settings: ContainerSettings) -> None:
         self.provider = provider
@@ -92,7 +97,7 @@ class Service:
         return self.state is ServiceState.OUT and self.until is not None and now >= self.until
 
     def room(self, ticks: float) -> int:
-        """Attempts that may start now, by concurrency and rate; `ticks` in seconds of a clock that never jumps."""
+        """Attempts that may start now, by concurrency and rate; `ticks` in seconds of a steady clock."""
         if self.state is not ServiceState.IN_SERVICE:
             return 0
         free = self.provider.options.concurrency - self._running
@@ -112,7 +117,7 @@ class Service:
         return (1.0 - self._tokens) / options.rate
 
     def ahead(self) -> int:
-        """Deliveries that may sensibly wait for it in memory: about as many as it can take in a second, or at once."""
+        """Deliveries that may sensibly wait for it in memory: what it takes in a second, or at once."""
         if self.state is not ServiceState.IN_SERVICE:
             return 0
         rate, concurrency = self.provider.options.rate, self.provider.options.concurrency
@@ -195,7 +200,9 @@ class Service:
         if trial:
             self._strategy.succeeded()
         usual = self._settings.quota_pause if quota else self._settings.throttle_pause
-        until = answer.retry_at if answer.retry_at is not None else now + usual
+        until = now + usual
+        if answer.retry_at is not None:
+            until = min(max(answer.retry_at, now + SHORTEST_PAUSE), now + LONGEST_PAUSE)
         if self.state is ServiceState.PAUSED and self.until is not None and self.until >= until:
             return Transition.NONE
         self._enter(ServiceState.PAUSED, until)

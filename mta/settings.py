@@ -37,7 +37,7 @@ class ContainerSettings:
     """How a container works; times are in seconds.
 
     Attributes:
-        lease_seconds: how long a claim lasts without being renewed; so long a delivery waits after its host died.
+        lease_seconds: how long a claim lasts without renewal, so how long a delivery waits for a dead host.
         lifetime: how long a delivery is tried before it fails.
         backoff: the waits between rounds over all providers.
         uncertain_grace: how long an unclear delivery is held, so that a webhook can settle it.

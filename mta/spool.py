@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mta.errors import KeyConflict
 from mta.outcomes import Outcome, Status
-from mta.submission import Attempt, Delivery, KeyConflict, NewSubmission, Submission
+from mta.submission import Attempt, Delivery, NewSubmission, Submission
 from mta.tables import attempts, deliveries, submissions
 from store.database import Database
 
@@ -36,7 +37,10 @@ class _Cancelling:
 
 
 class Spool:
-    """Accepts submissions and shows what became of them. Any number of threads, processes and hosts may use one spool."""
+    """Accepts submissions and shows what became of them.
+
+    Any number of threads, processes and hosts may use one spool.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -62,7 +66,8 @@ class Spool:
             KeyConflict: the owner used this key for another mail.
         """
         accepting = _Accepting(
-            id=f"{int(now * 1000):011x}{secrets.token_hex(8)}",  # in order of time, so that indexes grow at their end
+            # In order of time, so that indexes grow at their end.
+            id=f"{int(now * 1000):011x}{secrets.token_hex(8)}",
             created=now,
             expires=max(now, new.not_before) + lifetime,
             new=new,
@@ -230,7 +235,7 @@ def _delivery_rows(item: _Accepting) -> Iterable[dict[str, Any]]:
             "provider": "",
             "detail": "",
             "updated": item.created,
-            "priority": item.new.priority,
+            "priority": item.new.rank,
             "due": max(item.created, item.new.not_before),
             "expires": item.expires,
             "lease": "",

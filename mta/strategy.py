@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 
 class FailureStrategy(ABC):
-    """Judges one provider by how its attempts go. Only the provider's own failures come here, never a bad address."""
+    """Judges one provider by how its attempts go. Only its own failures come here, never a bad address."""
 
     @abstractmethod
     def failed(self) -> bool:

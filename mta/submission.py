@@ -8,6 +8,9 @@ from enum import IntEnum, StrEnum
 
 from mta.outcomes import Outcome, Status
 
+LONG_LIST = 50
+"""More recipients than this are a list, which a person's single mail may overtake."""
+
 
 class Policy(StrEnum):
     """What to do with a delivery when a provider leaves it unclear whether it took the mail."""
@@ -26,10 +29,6 @@ class Priority(IntEnum):
     LOW = 2
 
 
-class KeyConflict(ValueError):
-    """The same idempotency key came with another mail."""
-
-
 @dataclass(frozen=True, slots=True)
 class NewSubmission:
     """One mail to be sent.
@@ -41,10 +40,10 @@ class NewSubmission:
         recipients: the envelope recipients, `local@domain` each; one delivery is made for each different one.
         subject: as people see it.
         raw: the whole mail in MIME with CRLF line ends and no Bcc.
-        needs_envelope: several recipients are visible in it, so a provider that takes an envelope is preferred.
+        needs_envelope: several recipients are visible in it, so a provider with `can_envelope` is preferred.
         not_before: not sent earlier than this, in seconds since the epoch.
         policy: what to do when it is unclear whether a provider took it.
-        priority: which deliveries go first.
+        priority: which deliveries go first; by default those of a long list go last.
         fingerprint: what makes two mails the same mail, for callers that compose anew at each try (and so
             get another Date and Message-ID); by default everything above counts.
     """
@@ -58,7 +57,7 @@ class NewSubmission:
     needs_envelope: bool = False
     not_before: float = 0.0
     policy: Policy = Policy.AT_LEAST_ONCE
-    priority: Priority = Priority.NORMAL
+    priority: Priority | None = None
     fingerprint: str = ""
 
     def __post_init__(self) -> None:
@@ -67,14 +66,24 @@ class NewSubmission:
         if not self.recipients:
             raise ValueError("a submission needs at least one recipient")
 
+    @property
+    def rank(self) -> Priority:
+        """The priority that its deliveries get."""
+        if self.priority is not None:
+            return self.priority
+        return Priority.LOW if len(self.recipients) > LONG_LIST else Priority.NORMAL
+
     def digest(self) -> str:
         """The same for the same mail, in 64 hexadecimal digits."""
         digest = hashlib.sha256()
-        parts = [self.fingerprint] if self.fingerprint else [self.sender, *self.recipients, self.subject]
+        parts = [self.fingerprint] if self.fingerprint else [self.sender, self.subject, *self.recipients]
         for part in parts:
-            digest.update(part.encode("utf-8", "surrogatepass") + b"\n")
+            encoded = part.encode("utf-8", "surrogatepass")
+            digest.update(
+                b"%d:%b" % (len(encoded), encoded)
+            )  # with its length, so that parts never run together
         if not self.fingerprint:
-            digest.update(self.raw)
+            digest.update(b"," + self.raw)
         return digest.hexdigest()
 
 

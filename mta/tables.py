@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
@@ -17,6 +19,10 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+
+MTA_MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
+"""Where the migrations of these tables are, for `store.migrate`."""
+MTA_VERSION_TABLE = "mta_version"
 
 metadata = MetaData()
 
@@ -38,9 +44,9 @@ submissions = Table(
     UniqueConstraint("owner", "key", name="spool_submissions_key"),
 )
 
-# `due` is the one column that decides whether somebody has to act on a delivery, and when. It is null in a final
-# state and never otherwise: a waiting delivery is due when its wait is over, a claimed one when its lease ends.
-# So one query finds what is to be sent, what waited long enough, and what a dead container held.
+# `due` is the one column that decides whether somebody has to act on a delivery, and when. It is null in a
+# final state and never otherwise: a waiting delivery is due when its wait is over, a claimed one when its
+# lease ends. So one query finds what is to be sent, what waited long enough, and what a dead container held.
 deliveries = Table(
     "spool_deliveries",
     metadata,

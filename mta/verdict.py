@@ -1,10 +1,10 @@
-"""Verdicts: what becomes of a delivery after an attempt, or without one. Pure functions, no clock and no database."""
+"""Verdicts: what becomes of a delivery after an attempt, or without one. Pure functions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mta.leases import Claim
+from mta.claim import Claim
 from mta.outcomes import Answer, Outcome, Status
 from mta.settings import ContainerSettings
 from mta.submission import Policy
@@ -19,8 +19,8 @@ class Verdict:
 
     Attributes:
         status: the status it has now.
-        due: when it is to be looked at again, in seconds since the epoch; None when it is over, or goes on at once.
-        again: it goes to a provider at once, without waiting for anything but room.
+        due: when to look at it again, in seconds since the epoch; None when it is over, or goes on at once.
+        again: it goes to a provider at once, as soon as there is room, and stays claimed until then.
         tried: this provider has had its chance in this round.
         notice: what its author is told, or "".
     """
@@ -35,6 +35,18 @@ class Verdict:
     rounds: int = 0
     doubtful: bool = False
     notice: str = ""
+
+    def carry_on(self, claim: Claim) -> Claim:
+        """The delivery as it goes on, after this verdict."""
+        return replace(
+            claim,
+            status=self.status,
+            detail=self.detail,
+            pinned=self.pinned,
+            refused_by=self.refused_by,
+            rounds=self.rounds,
+            doubtful=self.doubtful,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +142,7 @@ def impossible(claim: Claim, reason: str) -> Verdict:
 
 
 def unsettled(claim: Claim) -> Verdict | None:
-    """What becomes of an uncertain delivery whose grace is over: given up by its policy, or None: sent again."""
+    """What becomes of an uncertain delivery whose grace is over; None when its policy has it sent again."""
     if claim.policy is Policy.AT_LEAST_ONCE:
         return None
     return _given_up(claim, claim.detail)
@@ -228,7 +240,7 @@ def _given_up(claim: Claim, reason: str) -> Verdict:
         status=Status.UNCERTAIN,
         detail=reason,
         doubtful=True,
-        notice=f"It is not known whether {_mail(claim, first=False)} was sent, and it is not tried again. {reason}",
+        notice=f"It stays unknown whether {_mail(claim, first=False)} was sent. {reason}",
     )
 
 

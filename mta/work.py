@@ -1,6 +1,6 @@
 """The work in hand: the deliveries that this container holds, from their claim to their settlement.
 
-Everything here is in memory and guarded by one lock. No database, provider or listener is touched while it is held.
+Everything here is in memory and guarded by one lock. No database, provider or listener is touched under it.
 """
 
 from __future__ import annotations
@@ -9,39 +9,19 @@ import bisect
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
+from mta.claim import Claim, Result
 from mta.events import Event
-from mta.leases import Claim, Result, Settlement
+from mta.leases import Settlement
 from mta.outcomes import Answer, Outcome, Status
 from mta.report import attempt_events, nobody_left_event, notice, provider_event
+from mta.runs import Run, Runs, Task
 from mta.schedule import Choice, Schedule
 from mta.service import ProviderHealth, Service, Transition
 from mta.settings import ContainerSettings, WhenDown
 from mta.verdict import STOPPED_DURING, Circumstances, Verdict, judge, postponed, unsettled
-
-
-@dataclass(slots=True, eq=False)
-class Task:
-    """A delivery that this container holds, and the providers that had their chance in this round."""
-
-    claim: Claim
-    order: int
-    tried: set[str] = field(default_factory=set)
-
-
-@dataclass(slots=True, eq=False)
-class Run:
-    """A task on its way to a provider; `began` is set once the attempt is written down."""
-
-    task: Task
-    service: Service
-    trial: bool
-    claim: Claim
-    began: float | None = None
-    written_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +29,6 @@ class Settled:
     """A settlement to be written, and what is told once it is."""
 
     task: Task
-    claim: Claim
     settlement: Settlement
     events: tuple[Event, ...]
     at: float
@@ -82,11 +61,9 @@ class Work:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         """Notified when the spool thread may have something to do."""
-        self._ready_there = threading.Condition(self.lock)
         self._held: dict[str, Task] = {}
         self._waiting: list[Task] = []
-        self._ready: deque[Run] = deque()
-        self._running: set[Run] = set()
+        self._runs = Runs(self.lock, settings.overrun)
         self._settled: list[Settled] = []
         self._events: list[Event] = []
         self._claimed = 0
@@ -94,22 +71,20 @@ class Work:
         self._nobody_left = False
         self._in_trouble = False
         self._stopping = False
-        self._free_threads = 0
-        self._hire: Callable[[], None] = _nobody_to_hire
 
     def start(self, hire: Callable[[], None]) -> None:
         """Begin; `hire` starts one more thread that takes attempts."""
         with self.lock:
-            self._hire = hire
+            self._runs.hire_with(hire)
 
-    # -- the spool thread --------------------------------------------------------------------------------------------
+    # The spool thread
 
     def errand(self) -> Errand:
         """What is to be written and claimed now."""
         with self.lock:
             now, ticks = self._clock(), time.monotonic()
             self._schedule.wake(now)
-            self._write_off(now, ticks)
+            self._write_off(now)
             self._assign(now)
             want = self._want(now, ticks)
             if not want:
@@ -128,8 +103,8 @@ class Work:
             if errand.renew:
                 self._last_renewal = time.monotonic()
             for one in errand.settled:
-                if not one.settlement.keep and self._held.get(one.claim.id) is one.task:
-                    del self._held[one.claim.id]
+                if not one.settlement.verdict.again:
+                    self._let_go(one.task)
             now = self._clock()
             for claim in claims:
                 self._admit(claim, now)
@@ -149,7 +124,7 @@ class Work:
     def is_busy(self) -> bool:
         """Whether the providers have enough to do from what was claimed ahead."""
         with self.lock:
-            return bool(self._waiting and self._running)
+            return bool(self._waiting and self._runs)
 
     def is_in_trouble(self) -> bool:
         """Whether the spool could not be reached the last time."""
@@ -157,9 +132,9 @@ class Work:
             return self._in_trouble
 
     def is_over(self) -> bool:
-        """Whether the work ended, by a stop or since no provider is left, and everything in flight is written."""
+        """Whether the work ended, by a stop or since no provider is left, and all in flight is written."""
         with self.lock:
-            return self._is_ending() and not (self._running or self._settled or self._events)
+            return self._is_ending() and not (self._runs or self._settled or self._events)
 
     def has_lost_all(self) -> bool:
         """Whether the work ended since no provider is left."""
@@ -169,35 +144,20 @@ class Work:
     def next_change(self) -> float:
         """Seconds until something is to be done without anybody saying so; infinity if nothing is."""
         with self.lock:
-            ticks = time.monotonic()
-            waits = [self._overrun_at(run) - ticks for run in self._running if run.began is not None]
-            if self._waiting:
-                waits.append(self._schedule.refill_in(ticks))
-            return max(0.0, min(waits, default=float("inf")))
+            refill = self._schedule.refill_in(time.monotonic()) if self._waiting else float("inf")
+            return max(0.0, min(refill, self._runs.next_overdue()))
 
-    # -- the threads that make attempts ------------------------------------------------------------------------------
+    # The threads that make attempts
 
     def take(self, idle_seconds: float) -> Run | None:
         """Wait for an attempt to be made; None when there is none for so long, or no more."""
         with self.lock:
-            if not self._ready and not self._is_ending():
-                self._ready_there.wait(idle_seconds)
-            self._free_threads -= 1
-            if not self._ready:
-                return None
-            run = self._ready.popleft()
-            self._running.add(run)
-            return run
+            return self._runs.take(0.0 if self._is_ending() else idle_seconds)
 
     def started(self, run: Run) -> None:
         """Note that an attempt is written down, and that the network comes next."""
         with self.lock:
-            claim = run.claim
-            run.claim = replace(
-                claim, attempt=claim.attempt + 1, status=Status.SENDING, provider=run.service.name
-            )
-            run.task.claim = run.claim
-            run.began = time.monotonic()
+            run.start()
 
     def not_started(self, run: Run, *, ours: bool) -> None:
         """Put back an attempt that was not made.
@@ -207,38 +167,36 @@ class Work:
             ours: the spool could not be reached, so the delivery is tried again; else it is no longer ours.
         """
         with self.lock:
-            self._free_threads += 1
-            self._running.discard(run)
+            self._runs.ended(run)
             run.service.give_back(trial=run.trial)
             if ours:
                 self._in_trouble = True
                 self._wait_for_room(run.task)
-            elif self._held.get(run.claim.id) is run.task:
-                del self._held[run.claim.id]
+            else:
+                self._let_go(run.task)
             self._assign(self._clock())
             self.changed.notify()
 
     def finished(self, run: Run, answer: Answer) -> None:
         """Judge an answer: what becomes of the delivery, and of the provider."""
         with self.lock:
-            self._free_threads += 1
+            self._runs.ended(run)
             if not run.written_off:
-                self._running.discard(run)
                 run.service.ended()
                 self._judge(run, answer, self._clock())
             elif answer.outcome is Outcome.ACCEPTED:  # late, but now it is known
-                self._judge_delivery(run, answer, self._clock(), task=Task(run.claim, 0))
-            self._assign(self._clock())
+                self._judge_delivery(Task(run.claim, 0), run, answer, self._clock())
+            self._assign(self._clock(), all_of_them=False)
             self.changed.notify()
 
-    # -- operators ---------------------------------------------------------------------------------------------------
+    # Operators
 
     def stop(self) -> None:
         """Start nothing more, and give back what was not started."""
         with self.lock:
             self._stopping = True
             self._assign(self._clock())
-            self._ready_there.notify_all()
+            self._runs.dismiss()
             self.changed.notify_all()
 
     def health(self) -> tuple[ProviderHealth, ...]:
@@ -260,7 +218,7 @@ class Work:
             self._note(service, Transition.RETURNED, "An operator put it back.", self._clock())
             self.changed.notify()
 
-    # -- claim -------------------------------------------------------------------------------------------------------
+    # Claim
 
     def _want(self, now: float, ticks: float) -> int:
         if self._in_trouble or self._is_ending():
@@ -269,7 +227,7 @@ class Work:
         return max(0, room + self._schedule.ahead() - len(self._waiting))
 
     def _free(self) -> int:
-        return self._settings.concurrency - len(self._running) - len(self._ready)
+        return self._settings.concurrency - len(self._runs)
 
     def _admit(self, claim: Claim, now: float) -> None:
         """Take up what was claimed; its status says where it comes from."""
@@ -291,42 +249,47 @@ class Work:
         events = attempt_events(task.claim, answer, verdict, now)
         self._settle(task, task.claim, verdict, now, Result(answer.outcome, 0, answer.detail), events)
 
+    def _let_go(self, task: Task) -> None:
+        if self._held.get(task.claim.id) is task:
+            del self._held[task.claim.id]
+
     def _circumstances(self, provider: str, now: float) -> Circumstances:
         service = self._schedule.named(provider)
         idempotent = service is not None and service.provider.idempotent
         return Circumstances(provider, idempotent, now, self._chance.random(), self._settings)
 
-    # -- schedule ----------------------------------------------------------------------------------------------------
+    # Schedule
 
     def _wait_for_room(self, task: Task) -> None:
         bisect.insort(self._waiting, task, key=lambda one: (one.claim.priority, one.order))
 
-    def _assign(self, now: float) -> None:
-        """Give what waits to providers with room, most urgent first; settle what nobody can take."""
+    def _assign(self, now: float, *, all_of_them: bool = True) -> None:
+        """Give what waits to providers with room, most urgent first; settle what nobody can take.
+
+        Args:
+            now: the time in seconds since the epoch.
+            all_of_them: look also at those that come after the room is used up, to settle them.
+        """
         if self._is_ending():
             self._give_back_all(now)
-        if self._in_trouble or self._is_ending():
+            return
+        if self._in_trouble:
             return
         ticks = time.monotonic()
         for task in list(self._waiting):
-            if self._free() <= 0:
+            if self._free() <= 0 or not (all_of_them or self._schedule.room(now, ticks)):
                 break
             choice = self._schedule.choose(task.claim, task.tried, now, ticks, self._chance.random())
             if choice is None:
                 continue
             self._waiting.remove(task)
             if isinstance(choice, Choice):
-                choice.service.take(trial=choice.trial)
-                self._ready.append(Run(task, choice.service, choice.trial, task.claim))
-                self._ready_there.notify()
+                self._runs.send_off(task, choice)
             else:
                 self._settle(task, task.claim, choice, now)
-        while self._free_threads < len(self._ready):
-            self._free_threads += 1
-            self._hire()
 
     def _make_way(self, now: float, ticks: float) -> None:
-        """When all that waits wants providers that are full, put it back, so that the others do not starve."""
+        """When all that waits wants providers that are full, put it back, lest the others starve."""
         if self._in_trouble or min(self._schedule.room(now, ticks), self._free()) <= 0:
             return
         for task in self._waiting:
@@ -334,51 +297,35 @@ class Work:
         self._waiting.clear()
 
     def _give_back_all(self, now: float) -> None:
-        self._pull_back(self._ready)
+        self._waiting.extend(self._runs.pull_back())
         for task in self._waiting:
             self._settle(task, task.claim, postponed(task.claim, now, now), now)
         self._waiting.clear()
-
-    def _pull_back(self, runs: Iterable[Run]) -> None:
-        """Let tasks that no thread has begun wait again."""
-        for run in list(runs):
-            self._ready.remove(run)
-            run.service.give_back(trial=run.trial)
-            self._wait_for_room(run.task)
 
     def _is_ending(self) -> bool:
         terminates = self._settings.when_down is WhenDown.TERMINATE
         return self._stopping or (self._nobody_left and terminates)
 
-    # -- outcome -----------------------------------------------------------------------------------------------------
+    # Outcome
 
-    def _overrun_at(self, run: Run) -> float:
-        assert run.began is not None
-        return run.began + run.service.provider.options.timeout + self._settings.overrun
-
-    def _write_off(self, now: float, ticks: float) -> None:
+    def _write_off(self, now: float) -> None:
         """A provider that does not answer at all holds up neither the delivery nor itself."""
-        for run in [run for run in self._running if run.began is not None and ticks >= self._overrun_at(run)]:
-            run.written_off = True
-            self._running.discard(run)
+        for run in self._runs.overdue():
             run.service.ended()
-            seconds = run.service.provider.options.timeout
-            self._judge(run, Answer(Outcome.UNCERTAIN, f"No answer within {seconds:g} seconds."), now)
+            self._judge(run, Answer(Outcome.UNCERTAIN, f"No answer within {run.seconds():.0f} seconds."), now)
 
     def _judge(self, run: Run, answer: Answer, now: float) -> None:
+        """What becomes of the delivery, and of the provider."""
         service = run.service
-        began = run.began if run.began is not None else time.monotonic()
-        self._schedule.learn(service, answer.outcome, time.monotonic() - began)
+        self._schedule.learn(service, answer.outcome, run.seconds())
         change = service.record(answer, run.claim.sender, now, self._chance.random(), trial=run.trial)
-        self._judge_delivery(run, answer, now, run.task)
+        self._judge_delivery(run.task, run, answer, now)
         self._note(service, change, answer.detail, now)
 
-    def _judge_delivery(self, run: Run, answer: Answer, now: float, task: Task) -> None:
-        began = run.began if run.began is not None else time.monotonic()
+    def _judge_delivery(self, task: Task, run: Run, answer: Answer, now: float) -> None:
         verdict = judge(run.claim, answer, self._circumstances(run.service.name, now))
         events = attempt_events(run.claim, answer, verdict, now)
-        ms = round((time.monotonic() - began) * 1000)
-        result = Result(answer.outcome, ms, answer.detail, answer.provider_id)
+        result = Result(answer.outcome, round(run.seconds() * 1000), answer.detail, answer.provider_id)
         if verdict.again and verdict.tried:
             task.tried.add(run.service.name)
         self._settle(task, run.claim, verdict, now, result, events)
@@ -393,35 +340,13 @@ class Work:
         events: Sequence[Event] = (),
     ) -> None:
         """Have a verdict written; a delivery that goes on at once waits for room again."""
-        settlement = Settlement(
-            delivery_id=claim.id,
-            attempt=claim.attempt,
-            status=verdict.status,
-            due=verdict.due,
-            keep=verdict.again,
-            provider=claim.provider,
-            detail=verdict.detail,
-            pinned=verdict.pinned,
-            refused_by=verdict.refused_by,
-            rounds=verdict.rounds,
-            doubtful=verdict.doubtful,
-            result=result,
-        )
         told = (*events, notice(claim, verdict, now)) if verdict.notice else tuple(events)
-        self._settled.append(Settled(task, claim, settlement, told, now))
+        self._settled.append(Settled(task, Settlement(claim, verdict, result), told, now))
         if verdict.again:
-            task.claim = replace(
-                claim,
-                status=verdict.status,
-                detail=verdict.detail,
-                pinned=verdict.pinned,
-                refused_by=verdict.refused_by,
-                rounds=verdict.rounds,
-                doubtful=verdict.doubtful,
-            )
+            task.claim = verdict.carry_on(claim)
             self._wait_for_room(task)
 
-    # -- event -------------------------------------------------------------------------------------------------------
+    # Event
 
     def _note(self, service: Service, change: Transition, detail: str, now: float) -> None:
         """Tell what an answer did to a provider, and see whether any is left."""
@@ -431,11 +356,8 @@ class Work:
         if change is Transition.RETURNED:
             self._nobody_left = False
             return
-        self._pull_back([run for run in self._ready if run.service is service])
+        for task in self._runs.pull_back(service):
+            self._wait_for_room(task)
         if self._schedule.nobody_left() and not self._nobody_left:
             self._nobody_left = True
             self._events.append(nobody_left_event(self._settings.when_down, now))
-
-
-def _nobody_to_hire() -> None:
-    raise RuntimeError("the work was not started")
