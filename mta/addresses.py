@@ -120,8 +120,8 @@ def parse_recipients(text: str) -> Recipients:
     """Read a field of recipients, in time proportional to its length.
 
     Semicolons, commas and line ends part the addresses, outside quotation marks, angle brackets and comments;
-    blanks do so after a complete address. Empty places between separators are nothing. One bad address spoils no
-    other. Reading stops at the thousandth error.
+    blanks do so after a complete address. Empty places between separators are nothing. One bad address spoils
+    no other. Reading stops at the thousandth error.
     """
     found: dict[str, Address] = {}
     errors: list[BadAddress] = []

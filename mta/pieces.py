@@ -50,7 +50,7 @@ class Piece:
 
     @property
     def specification(self) -> str:
-        """What should be `local@domain`: what is in the angle brackets, else the only word; "" if there is neither."""
+        """What should be `local@domain`: what is in the angle brackets, else the only word, else ""."""
         for token in self.tokens:
             if token.kind is Kind.ANGLE:
                 return token.text[1:-1].strip()
@@ -59,7 +59,7 @@ class Piece:
 
     @property
     def name(self) -> str:
-        """The display name: what is before the angle brackets, else the comment (an older way to write it)."""
+        """The display name: what is before the angle brackets, else the comment (an older way)."""
         has_angle = any(token.kind is Kind.ANGLE for token in self.tokens)
         words: list[str] = []
         for token in self.tokens:
@@ -97,8 +97,8 @@ def split_addresses(text: str) -> Iterator[Piece]:
 def _tokens(line: str) -> Sequence[Token]:
     """The tokens of one line.
 
-    What opens and is not closed is an ordinary character, on this whole line: to look for its end once more at each
-    of its kind would take quadratic time.
+    What opens and is not closed is an ordinary character, on this whole line: to look for its end once more
+    at each of its kind would take quadratic time.
     """
     tokens: list[Token] = []
     word: list[str] = []
