@@ -143,7 +143,7 @@ def _parse(piece: Piece) -> Address:
     if not piece.specification:
         raise BadAddress(piece.text, _missing_specification(piece))
     try:
-        return Address(piece.name, *_halves(piece.specification))
+        return Address(piece.name, *halves(piece.specification))
     except BadAddress as error:
         raise BadAddress(piece.text, error.reason) from None
 
@@ -156,8 +156,12 @@ def _missing_specification(piece: Piece) -> str:
     return "the @ is missing"
 
 
-def _halves(specification: str) -> tuple[str, str]:
-    """The parts before and after the @, the quotation marks around the first taken off."""
+def halves(specification: str) -> tuple[str, str]:
+    """The parts before and after the @, the quotation marks around the first taken off.
+
+    Raises:
+        BadAddress: when there is not one before and one after an @.
+    """
     _refuse_invisible(specification.translate(JOINERS), "the address", specification)
     quoted = QUOTED.match(specification)
     if quoted and specification.startswith("@", quoted.end()):

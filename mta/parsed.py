@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from mta.addresses import Address, BadAddress
+from mta.addresses import NAME_CHARACTERS, Address, BadAddress, halves
 from mta.charsets import decode
 from mta.email import DEFAULT_TYPE, Attachment, one_line
 from mta.fields import Head, decode_base64, decode_words, parameters, read_head
@@ -47,9 +47,8 @@ class Mailbox:
     @property
     def address(self) -> Address | None:
         """The address to send to, or None when it is not valid."""
-        local, _, domain = self.email.rpartition("@")
         try:
-            return Address(one_line(self.name)[:256], local, domain)
+            return Address(self.name[:NAME_CHARACTERS], *halves(self.email))
         except BadAddress:
             return None
 
