@@ -1,0 +1,54 @@
+"""Declared groups: keys that are indexed together, for every process on the database alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, insert, select, text
+
+from store.database import Database
+from store.entry import ANY
+from store.lookup import find
+from store.postings import index
+from store.tables import groups
+from store.terms import Group, group_term, terms_for
+
+_PAGE = 10_000
+
+
+def known_groups(connection: Connection) -> list[Group]:
+    """The groups that the database keeps, ordered."""
+    return sorted(tuple(json.loads(members)) for members in connection.scalars(select(groups.c.members)))
+
+
+def declare_groups(database: Database, declared: Collection[Group]) -> list[Group]:
+    """See to it that the database keeps these groups, and return all that it keeps.
+
+    A new one takes in the entries that are there, in one transaction.
+    """
+    with database.read() as connection:
+        known = known_groups(connection)
+    for group in sorted(set(declared) - set(known)):
+        database.write(_add_groups, group)
+    return sorted({*declared, *known})
+
+
+def _add_groups(connection: Connection, batch: Sequence[Group]) -> list[None]:
+    if connection.dialect.name == "postgresql":
+        # A writer holds a weaker lock on this table from reading it, so none is half-way while entries are
+        # taken in.
+        connection.execute(text("LOCK TABLE store_group IN ACCESS EXCLUSIVE MODE"))
+    for group in sorted(set(batch) - set(known_groups(connection))):
+        connection.execute(insert(groups).values(members=json.dumps(group)))
+        _index_entries(connection, group)
+    return [None for _ in batch]
+
+
+def _index_entries(connection: Connection, group: Group) -> None:
+    some_key = terms_for({group[0]: ANY}, [])
+    last = 0
+    while page := find(connection, some_key, limit=_PAGE, before=last):
+        last = page[-1][0]
+        having = [(id, data) for id, text in page if set(group) <= (data := json.loads(text)).keys()]
+        index(connection, [(group_term(group, data), id) for id, data in having])
