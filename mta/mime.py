@@ -19,8 +19,8 @@ __all__ = ["Mailbox", "ParsedMail", "compose", "parse"]
 PLAIN_LINES = re.compile(
     rb"(?!--)(?!From )(?:[\t -~]{0,77}[!-~])?(?:\r\n(?!--)(?!From )(?:[\t -~]{0,77}[!-~])?)*"
 )
-"""Text that needs no encoding: short lines of ASCII without blanks at the end, none like a boundary, none that
-mailboxes change."""
+"""Text that needs no encoding: short lines of ASCII without blanks at the end, none like a boundary, and none
+that mailboxes change."""
 NESTED_MAIL = re.compile(rb"(?:[\t -~]{0,998}\r\n)*[\t -~]{0,998}")
 BASE64_SHARE = 6
 """Quoted-printable stays readable while at most one octet in so many is not ASCII."""

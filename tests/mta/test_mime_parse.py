@@ -283,14 +283,13 @@ VALUES = st.one_of(
             b"multipart/alternative; boundary=b",
             b"text/html; charset=utf-7",
             b"base64",
-        ]
-        + [
             b"quoted-printable",
             b"=?utf-7?q?+2AA-?=",
             b"text/plain; charset=utf-16",
             b"text/plain; charset*=x'y",
+            b"a; filename*9999*=%FF; filename*0*='",
+            b"Wed, 4 Mar 2026 05:06:07 +2500",
         ]
-        + [b"a; filename*9999*=%FF; filename*0*='", b"Wed, 4 Mar 2026 05:06:07 +2500"]
     ),
 )
 
