@@ -46,8 +46,8 @@ class SMTP(Provider):
     """Hands mails to one relay, over connections that are kept for a while.
 
     Whether a local part that is not ASCII can be sent to, only the relay itself says, by offering SMTPUTF8;
-    where it does not, such a recipient is rejected. Other mails go out all the same, also when such an address
-    stands in their head.
+    where it does not, such a recipient is rejected. Other mails go out all the same, also when such an
+    address stands in their head.
     """
 
     can_smtputf8 = True
