@@ -6,7 +6,6 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +35,20 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 def provider(relay: FakeRelay | int, timeout: float = 10.0, **parts: Any) -> SMTP:
     port = relay if isinstance(relay, int) else relay.port
     parts = {"tls": Tls.NONE, **parts}
-    return SMTP("relay", Relay("127.0.0.1", port, **parts), ProviderOptions(timeout=timeout), clock=lambda: NOW)
+    return SMTP(
+        "relay", Relay("127.0.0.1", port, **parts), ProviderOptions(timeout=timeout), clock=lambda: NOW
+    )
 
 
-def outgoing(raw: bytes = RAW, recipient: str = "bob@example.com", sender: str = "ann@example.com") -> Outgoing:
+def outgoing(
+    raw: bytes = RAW, recipient: str = "bob@example.com", sender: str = "ann@example.com"
+) -> Outgoing:
     return Outgoing("d1", sender, recipient, raw)
 
 
-def send_once(script: dict[str, list[Act]], timeout: float = 10.0, **relay_parts: Any) -> tuple[Answer, FakeRelay]:
+def send_once(
+    script: dict[str, list[Act]], timeout: float = 10.0, **relay_parts: Any
+) -> tuple[Answer, FakeRelay]:
     with FakeRelay(script, **relay_parts) as relay:
         sender = provider(relay, timeout)
         answer = sender.send(outgoing())
@@ -132,7 +137,9 @@ TABLE: list[tuple[str, str, Outcome, dict[str, Any]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("stage", "reply", "outcome", "details"), TABLE, ids=[f"{s} {r}" for s, r, _, _ in TABLE])
+@pytest.mark.parametrize(
+    ("stage", "reply", "outcome", "details"), TABLE, ids=[f"{s} {r}" for s, r, _, _ in TABLE]
+)
 def test_refusal_at_each_stage_has_its_outcome(
     stage: str, reply: str, outcome: Outcome, details: dict[str, Any]
 ) -> None:
@@ -149,8 +156,8 @@ def test_refusal_at_each_stage_has_its_outcome(
 def test_loss_or_silence_before_the_end_of_the_mail_is_unavailable(stage: str, act: Act) -> None:
     start = time.monotonic()
     with FakeRelay({stage: [act]}) as relay:
-        big = RAW + b"x" * 70 * 1000 * 1000 if stage == "body" else RAW
         relay.extensions = ()
+        big = RAW + b"x" * 30_000_000 if stage == "body" else RAW
         sender = provider(relay, timeout=0.6)
         answer = sender.send(outgoing(big))
         assert answer.outcome is Outcome.UNAVAILABLE
@@ -158,7 +165,9 @@ def test_loss_or_silence_before_the_end_of_the_mail_is_unavailable(stage: str, a
         assert time.monotonic() - start < 5
 
 
-@pytest.mark.parametrize("act", [CLOSE, RESET, cut(b"25"), cut(b"250 ok"), cut(b"what?\r\n"), HANG, drip("250 ok" * 100)])
+@pytest.mark.parametrize(
+    "act", [CLOSE, RESET, cut(b"25"), cut(b"250 ok"), cut(b"what?\r\n"), HANG, drip("250 ok" * 100)]
+)
 def test_loss_or_silence_after_the_end_of_the_mail_is_uncertain(act: Act) -> None:
     start = time.monotonic()
     answer, _ = send_once({"final": [act]}, timeout=0.6)
@@ -411,7 +420,9 @@ def test_relay_with_trusted_certificate_and_log_in_takes_the_mail(
 def test_certificate_that_is_not_trusted_is_misconfigured_and_gets_no_password(
     certificate: Certificate, implicit: bool
 ) -> None:
-    with FakeRelay(tls=certificate.server, implicit=implicit, login=LOGIN, extensions=("AUTH PLAIN",)) as relay:
+    with FakeRelay(
+        tls=certificate.server, implicit=implicit, login=LOGIN, extensions=("AUTH PLAIN",)
+    ) as relay:
         tls = Tls.IMPLICIT if implicit else Tls.STARTTLS
         answer = provider(relay, user=LOGIN[0], password=LOGIN[1], tls=tls).send(outgoing())
     assert answer.outcome is Outcome.MISCONFIGURED
@@ -511,7 +522,7 @@ def test_file_of_certificates_that_is_missing_raises_at_once(tmp_path: Path) -> 
         ("wait for 2 minutes", 120),
         ("retry after 1 hour", 3600),
         ("in 00:05:00", 300),
-        ("try again after Tue, 03 Feb 2026 02:42:00 UTC", 3720 - 1200 + 0),
+        ("try again after Mon, 02 Feb 2026 03:02:00 UTC", 1320),
         ("try again after Mon, 20 Dec 2021 20:33:21 UTC", 0),
         ("after 999999 hours", 86_400),
         ("later", None),
@@ -570,24 +581,30 @@ def test_real_server_gets_every_mail_to_the_byte(real_server: Any, certificate: 
         attachments=(Attachment("Prüf.pdf", "application/pdf", bytes(range(256)) * 100),),
     )
     raw = compose(email)
-    sender = provider(real_server.port, user="ann", password="secret", tls=Tls.STARTTLS, ca=str(certificate.ca))
+    sender = provider(
+        real_server.port, user="ann", password="secret", tls=Tls.STARTTLS, ca=str(certificate.ca)
+    )
     for recipient in email.recipients:
         assert sender.send(outgoing(raw, recipient.email)).outcome is Outcome.ACCEPTED
     sender.close()
     received = real_server.handler.received
-    assert [envelope.rcpt_tos for envelope in received] == [[recipient.email] for recipient in email.recipients]
+    assert [envelope.rcpt_tos for envelope in received] == [
+        [recipient.email] for recipient in email.recipients
+    ]
     assert {envelope.original_content for envelope in received} == {raw}
     assert not any(b"eve" in envelope.original_content for envelope in received)
 
 
-def test_real_server_with_a_wrong_password_is_misconfigured(real_server: Any, certificate: Certificate) -> None:
-    sender = provider(real_server.port, user="ann", password="wrong", tls=Tls.STARTTLS, ca=str(certificate.ca))
+def test_real_server_with_a_wrong_password_is_misconfigured(
+    real_server: Any, certificate: Certificate
+) -> None:
+    sender = provider(
+        real_server.port, user="ann", password="wrong", tls=Tls.STARTTLS, ca=str(certificate.ca)
+    )
     assert sender.send(outgoing()).outcome is Outcome.MISCONFIGURED
     sender.close()
 
 
-def test_context_of_a_relay_verifies_unless_told_otherwise() -> None:
+def test_encryption_of_a_relay_verifies_unless_told_otherwise() -> None:
     assert provider(25, tls=Tls.STARTTLS)._context.verify_mode is ssl.CERT_REQUIRED
     assert provider(25, tls=Tls.IMPLICIT)._context.check_hostname
-    unused: Callable[[], None] = lambda: None  # noqa: E731
-    unused()
