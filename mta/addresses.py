@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import idna
 
+from mta.errors import MtaError
 from mta.pieces import QUOTED, Kind, Piece, split_addresses, unquoted
 
 LOCAL_OCTETS = 64
@@ -31,7 +32,7 @@ JOINERS = str.maketrans("", "", "\u200c\u200d")
 """Allowed in names of domains where IDNA 2008 says so, though they cannot be seen."""
 
 
-class BadAddress(ValueError):
+class BadAddress(MtaError):
     """Something that stands where an address should and is none.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Settings of the sending tier, from the environment or `.env`."""
+"""The configuration of the sending tier, from the environment or `.env`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mta.errors import MtaError
+from mta.settings import ContainerSettings, WhenDown
 from store.settings import StoreSettings
 
 Settings = TypeVar("Settings", bound=BaseSettings)
 
 
-class ConfigurationError(ValueError):
+class ConfigurationError(MtaError):
     """A setting that cannot work; the message names the variable and what is wrong, and shows no secret."""
 
 
@@ -25,9 +27,7 @@ class MtaSettings(StoreSettings):
         when_down: what the service does when no provider is left.
         container: whether the web server does the sending itself.
         failure_threshold: consecutive failures after which a provider is taken out of service.
-        trial_pause: seconds until a provider out of service gets a trial, times how often it was taken out.
-        uncertain_policy: whether a mail that may have been accepted is sent again.
-        uncertain_grace: seconds that such a mail is held, so that the provider can still tell.
+        uncertain_grace: seconds that a mail which may have been accepted is held for its provider to tell.
         lifetime: seconds until a delivery that nobody takes has failed.
         smtp_host, smtp_port, smtp_user, smtp_password, smtp_tls: the relay that a bare `smtp` means.
     """
@@ -36,18 +36,22 @@ class MtaSettings(StoreSettings):
 
     providers: str = Field(default="", repr=False)
     scheduler: str = "round-robin"
-    when_down: Literal["terminate", "wait"] = "terminate"
+    when_down: WhenDown = WhenDown.TERMINATE
     container: Literal["inside", "beside"] = "inside"
-    failure_threshold: int = Field(default=3, ge=1)
-    trial_pause: float = Field(default=30.0, gt=0)
-    uncertain_policy: Literal["at_least_once", "at_most_once"] = "at_least_once"
-    uncertain_grace: float = Field(default=60.0, ge=0)
-    lifetime: float = Field(default=172_800.0, gt=0)
+    failure_threshold: int = Field(default=5, ge=1)
+    uncertain_grace: float = Field(default=60.0, ge=0, allow_inf_nan=False)
+    lifetime: float = Field(default=172_800.0, gt=0, allow_inf_nan=False)
     smtp_host: str = Field(default="", validation_alias="SMTP_HOST")
     smtp_port: str = Field(default="", validation_alias="SMTP_PORT")
     smtp_user: str = Field(default="", validation_alias="SMTP_USER")
     smtp_password: SecretStr = Field(default=SecretStr(""), validation_alias="SMTP_PASSWORD")
     smtp_tls: str = Field(default="", validation_alias="SMTP_TLS")
+
+    def container_settings(self) -> ContainerSettings:
+        """What of this a container needs to know."""
+        return ContainerSettings(
+            lifetime=self.lifetime, uncertain_grace=self.uncertain_grace, when_down=self.when_down
+        )
 
 
 def read_settings(kind: type[Settings]) -> Settings:

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from mta.configuration import ConfigurationError, MtaSettings
 from mta.incoming import IncomingMail
 from mta.providers.base import Provider, ProviderOptions
 from mta.providers.loopback import LoopBack
 from mta.providers.smtp import SMTP
 from mta.providers.smtp_connection import Relay, Tls
-from mta.settings import ConfigurationError, MtaSettings
 
 LIST = "BITMAIL_PROVIDERS"
 CARRIED = ("smtp", "loopback")
@@ -152,7 +152,7 @@ def _relay(address: str, item: str, options: _Options) -> Relay:
         host = parts.hostname or ""
     except ValueError:
         raise ConfigurationError(f"{where}: is not an address such as smtp://host:587") from None
-    if parts.path.strip("/") or parts.fragment or "@" in unquoted_userinfo(parts.netloc):
+    if parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc.rpartition("@")[0]:
         raise ConfigurationError(
             f"{where}: is not an address such as smtp://user:password@host:587;"
             " in user and password, write @ / ? # % and : as %40 %2F %3F %23 %25 and %3A"
@@ -175,7 +175,7 @@ def _relay(address: str, item: str, options: _Options) -> Relay:
 def _completed(
     host: str, port: int | None, user: str, password: str, tls: Tls | None, options: _Options, where: str
 ) -> Relay:
-    """The relay with what was left out: a log-in is encrypted and the relay verified, save on this very host."""
+    """The relay with what was left out: a log-in goes encrypted to a verified relay, save on this host."""
     if tls is None:
         if port == IMPLICIT_TLS_PORT:
             tls = Tls.IMPLICIT
@@ -211,7 +211,7 @@ def _tls(text: str, where: str) -> Tls | None:
 
 
 def _is_host(host: str) -> bool:
-    return bool(HOST.fullmatch(host)) and ".." not in host or _is_ip(host)
+    return _is_ip(host) or (HOST.fullmatch(host) is not None and ".." not in host)
 
 
 def _is_ip(host: str) -> bool:
@@ -226,15 +226,10 @@ def _is_loopback(host: str) -> bool:
     return host.lower() == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
 
 
-def unquoted_userinfo(netloc: str) -> str:
-    """What stands before the @ that parts a log-in from its host."""
-    return netloc.rpartition("@")[0]
-
-
 def _shown(item: str) -> str:
-    """The culprit without its log-in: everything up to the last @ may be part of a password, and all after a host."""
+    """The culprit without its log-in: all up to the last @ and behind a host may be a password."""
     match = SHOWN.match(item)
-    if match is None:
+    if match is None or (match[3] is None and "@" in item):
         return "an item"
     if match[3] is None:
         return match[1]

@@ -47,6 +47,7 @@ class LoopBack(Provider):
     """
 
     can_smtputf8 = True
+    idempotent = True
 
     def __init__(
         self,

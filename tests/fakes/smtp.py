@@ -52,7 +52,7 @@ def say_and_close(text: str) -> Act:
 
 @dataclass(slots=True)
 class Mail:
-    """A mail as the relay accepted it: the commands' arguments, and the octets between DATA and the final dot."""
+    """A mail as the relay accepted it: the commands' arguments, and what came between DATA and the dot."""
 
     mail_from: str
     rcpt_to: str
@@ -71,8 +71,8 @@ class Session:
 class FakeRelay:
     """Follows a script: for each stage a list of acts, one for each time the stage is reached.
 
-    After them, and where there is none, it accepts. The stages are `greeting`, `ehlo`, `starttls`, `auth`, `mail`,
-    `rcpt`, `data`, `body` (some of the mail came), `final`, `rset` and `quit`.
+    After them, and where there is none, it accepts. The stages are `greeting`, `ehlo`, `starttls`, `auth`,
+    `mail`, `rcpt`, `data`, `body` (some of the mail came), `final`, `rset` and `quit`.
     """
 
     def __init__(
