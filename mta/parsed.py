@@ -18,7 +18,8 @@ from mta.plaintext import html_to_text
 
 DEPTH = 30
 PARTS = 1000
-MAILBOXES = 10_000
+ADDRESSES_CHARACTERS = 300_000
+"""Of one field; room for several thousand people."""
 SNIPPET_CHARACTERS = 200
 SUBJECT_CHARACTERS = 2000
 HTML_AS_TEXT_CHARACTERS = 500_000
@@ -140,12 +141,12 @@ def read_mailboxes(value: str) -> tuple[tuple[Mailbox, ...], str]:
     """Those named in a field of addresses, and the name of a group there that has no members, or ""."""
     mailboxes: list[Mailbox] = []
     label = ""
-    for piece in split_addresses(value):
+    for piece in split_addresses(value[:ADDRESSES_CHARACTERS]):
         piece_label, members = _without_group(piece)
-        if not members.tokens:
-            label = label or decode_words(piece_label)
-        elif len(mailboxes) < MAILBOXES:
+        if members.tokens:
             mailboxes.append(_mailbox(members))
+        else:
+            label = label or decode_words(piece_label)
     return tuple(mailboxes), "" if mailboxes else label
 
 

@@ -222,48 +222,61 @@ def test_nesting_too_deep_is_listed_and_marked_damaged(depth: int) -> None:
     assert time.process_time() - start < 2
 
 
+HOSTILE = [
+    nested(29, b"x\n" * MEGABYTE),
+    multipart(*[b"\r\nx"] * 50_000),
+    simple(b"--b\n" * (MEGABYTE // 4), b"multipart/mixed; boundary=b"),
+    simple(b"--b" * (MEGABYTE // 3), b"multipart/mixed; boundary=b"),
+    b"Subject: " + b"=?" * MEGABYTE + b"\r\n\r\n",
+    b"Subject: " + b"=?a?q?" * (MEGABYTE // 6) + b"\r\n\r\n",
+    b"Subject: " + b"=?utf-8?q?a?= " * (MEGABYTE // 14) + b"\r\n\r\n",
+    b"To: " + b'"\\' * MEGABYTE + b"\r\n\r\n",
+    b"To: " + b"a@x," * (MEGABYTE // 4) + b"\r\n\r\n",
+    b"To: " + b"a " * (MEGABYTE // 2) + b"\r\n\r\n",
+    b"References: " + b"<" * MEGABYTE + b"\r\n\r\n",
+    b"X: y\r\n" * (MEGABYTE // 6),
+    b"X" * MEGABYTE,
+    b"Content-Type: " + b';a="\\' * (MEGABYTE // 5) + b"\r\n\r\n",
+    b"Content-Type: text/plain" + b";" + b" " * MEGABYTE + b"\r\n\r\n",
+    simple(b"<!--" * (MEGABYTE // 4), b"text/html"),
+    simple(b"<script>" * (MEGABYTE // 8), b"text/html"),
+    simple(b"<" * MEGABYTE, b"text/html"),
+    simple(b"<a" * (MEGABYTE // 2), b"text/html"),
+    simple(b"</p>" * (MEGABYTE // 4), b"text/html"),
+    simple(b"&" * MEGABYTE, b"text/html"),
+    simple(b"&#" + b"9" * MEGABYTE, b"text/html"),
+    simple(b"<meta charset" * (MEGABYTE // 13), b"text/html"),
+    simple(b"x <b>" * (MEGABYTE // 5), b"text/html"),
+    simple(b"=" * MEGABYTE, b"text/plain\r\nContent-Transfer-Encoding: quoted-printable"),
+    simple(b"=" * MEGABYTE, b"text/plain\r\nContent-Transfer-Encoding: base64"),
+]
+
+
+@pytest.mark.parametrize("raw", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_megabyte_is_read_in_bounded_time(raw: bytes) -> None:
+    start = time.process_time()
+    parse(raw)
+    assert time.process_time() - start < 5
+
+
 @pytest.mark.parametrize(
     "raw",
     [
         nested(29, b"x\n" * MEGABYTE),
-        multipart(*[b"\r\nx"] * 50_000),
-        simple(b"--b\n" * (MEGABYTE // 4), b"multipart/mixed; boundary=b"),
-        simple(b"--b" * (MEGABYTE // 3), b"multipart/mixed; boundary=b"),
-        b"Subject: " + b"=?" * MEGABYTE + b"\r\n\r\n",
-        b"Subject: " + b"=?a?q?" * (MEGABYTE // 6) + b"\r\n\r\n",
-        b"Subject: " + b"=?utf-8?q?a?= " * (MEGABYTE // 14) + b"\r\n\r\n",
-        b"To: " + b'"\\' * MEGABYTE + b"\r\n\r\n",
-        b"To: " + b"a@x," * (MEGABYTE // 4) + b"\r\n\r\n",
-        b"To: " + b"a " * (MEGABYTE // 2) + b"\r\n\r\n",
-        b"References: " + b"<" * MEGABYTE + b"\r\n\r\n",
-        b"X: y\r\n" * (MEGABYTE // 6),
-        b"X" * MEGABYTE,
-        b"Content-Type: " + b';a="\\' * (MEGABYTE // 5) + b"\r\n\r\n",
-        b"Content-Type: text/plain" + b";" + b" " * MEGABYTE + b"\r\n\r\n",
-        simple(b"<!--" * (MEGABYTE // 4), b"text/html"),
-        simple(b"<script>" * (MEGABYTE // 8), b"text/html"),
-        simple(b"<" * MEGABYTE, b"text/html"),
+        multipart(*[b"\r\nx"] * 10_000),
         simple(b"<a" * (MEGABYTE // 2), b"text/html"),
-        simple(b"</p>" * (MEGABYTE // 4), b"text/html"),
-        simple(b"&" * MEGABYTE, b"text/html"),
-        simple(b"&#" + b"9" * MEGABYTE, b"text/html"),
-        simple(b"<meta charset" * (MEGABYTE // 13), b"text/html"),
-        simple(b"x <b>" * (MEGABYTE // 5), b"text/html"),
-        simple(b"=" * MEGABYTE, b"text/plain\r\nContent-Transfer-Encoding: quoted-printable"),
+        b"X: y\r\n" * (MEGABYTE // 6),
         simple(b"=" * MEGABYTE, b"text/plain\r\nContent-Transfer-Encoding: base64"),
     ],
-    ids=range(26),
-)  # fmt: skip
-def test_hostile_megabyte_is_read_in_bounded_time_and_memory(raw: bytes) -> None:
+    ids=range(5),
+)
+def test_hostile_megabyte_is_read_in_bounded_memory(raw: bytes) -> None:
     tracemalloc.start()
     try:
-        start = time.process_time()
         parse(raw)
-        seconds = time.process_time() - start
-        assert tracemalloc.get_traced_memory()[1] < 250 * MEGABYTE
+        assert tracemalloc.get_traced_memory()[1] < 20 * max(len(raw), MEGABYTE)
     finally:
         tracemalloc.stop()
-    assert seconds < 30  # tracing makes it several times slower
 
 
 HEADERS = [
