@@ -39,7 +39,7 @@ def html_to_text(markup: str) -> str:
 
 
 def _markup(markup: str, opening: int) -> tuple[str, int]:
-    """What stands for the `<` at `opening`, and where the text goes on; what is not closed reaches to the end."""
+    """What stands for the `<` at `opening`, and where the text goes on; what is not closed has no end."""
     if markup.startswith("<!--", opening):
         return "", _after(markup, "-->", opening + 4)
     name = TAG_NAME.match(markup, opening + 1)
