@@ -21,7 +21,8 @@ from bitmail.sessions import LONGEST, Session
 from bitmail.state.login import REFUSAL_COOKIE, Refusal
 from bitmail.version import version
 from mta.email import Attachment
-from mta.submission import KeyConflict, Submission
+from mta.errors import KeyConflict
+from mta.submission import Submission
 
 class File(BaseModel):
     """An attachment as a script sends it."""
@@ -55,7 +56,7 @@ async def alive(request: Request) -> Response:
         model = service().model
         answer["notices"] = [
             {"at": notice.at, "text": notice.text, "submission": notice.submission}
-            for notice in model.pending_notices(session)
+            for notice in model.pending_notices(session.id, session.user)
         ]
     return JSONResponse(answer)
 

@@ -38,8 +38,9 @@ def shielded(inner: ASGIApp) -> ASGIApp:
 async def lifespan() -> AsyncIterator[None]:
     """The service works while the server does, and pages are told what changes."""
     running = service()
-    running.live = Live(app, SessionState.refresh, asyncio.get_running_loop())
-    running.model.watch(running.live.changed)
+    live = Live(app, SessionState.refresh, asyncio.get_running_loop())
+    running.pages = live
+    running.model.watch(live.changed)
     await off_loop(running.start)
     try:
         yield

@@ -40,7 +40,7 @@ class Live:
         self._told: set[str] = set()
 
     def join(self, user: str, token: str) -> None:
-        """A page of this person is open; it has just looked."""
+        """A page of this person is open, and about to look."""
         self._told.discard(token)
         self._pages[user].add(token)
 

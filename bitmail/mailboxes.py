@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bitmail.errors import NoSuchMail
-from mta.mime import ParsedMail, parse
+from mta.parsed import ParsedMail, parse
 from store import Blobs, Entry, JsonStore
 
 PAGE = 50
@@ -162,8 +162,8 @@ class Mailboxes:
             "date": repr(received_at),
             "sender": mail.sender.name if mail.sender else "",
             "sender_address": mail.sender.email if mail.sender else "",
-            "to": ", ".join(address.header for address in mail.to),
-            "cc": ", ".join(address.header for address in mail.cc),
+            "to": ", ".join(address.label for address in mail.to),
+            "cc": ", ".join(address.label for address in mail.cc),
             "subject": mail.subject,
             "snippet": mail.snippet,
         }

@@ -61,6 +61,7 @@ class MailModel:
         self.outbox = Outbox(store, blobs, self.drafts, container)
         self._container = container
         self._notices: defaultdict[str, deque[Notice]] = defaultdict(lambda: deque(maxlen=NOTICES))
+        self._given: dict[int, int] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._watchers: list[Callable[[str], None]] = []
@@ -104,6 +105,16 @@ class MailModel:
         """The person's latest notices, as far as their numbers are greater than `after`; at most `NOTICES`."""
         with self._lock:
             return [notice for notice in self._notices.get(user, ()) if notice.number > after]
+
+    def pending_notices(self, session: int, user: str) -> list[Notice]:
+        """The notices that a session has not been given yet; they count as given then."""
+        with self._lock:
+            after = self._given.get(session, 0)
+        news = self.notices(user, after)
+        if news:
+            with self._lock:
+                self._given[session] = news[-1].number
+        return news
 
     def watch(self, watcher: Callable[[str], None]) -> None:
         """Have `watcher` called with a person's name whenever something of theirs changed, from any thread."""

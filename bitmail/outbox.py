@@ -120,7 +120,8 @@ class Outbox:
         )
         meaning = _digest((draft.to, draft.cc, draft.bcc, draft.subject, draft.text, html), attachments)
         snippet = " ".join(email.text[: 2 * SNIPPET].split())[:SNIPPET]
-        data = _shown(email.to, email.cc, email.bcc, email.subject, snippet)
+        to, cc, bcc = ([address.header for address in people] for people in (email.to, email.cc, email.bcc))
+        data = _shown(to, cc, bcc, email.subject, snippet)
         recipients = tuple(address.email for address in email.recipients)
         return self._accept(author, draft.key, meaning, compose(email), recipients, now, data)
 
@@ -130,7 +131,9 @@ class Outbox:
         """
         now = self._clock()
         mail = prepare(raw, author.address, key=key, date=datetime.fromtimestamp(now, UTC))
-        data = _shown(mail.parsed.to, mail.parsed.cc, mail.parsed.bcc, mail.parsed.subject, mail.parsed.snippet)
+        parsed = mail.parsed
+        to, cc, bcc = ([person.label for person in people] for people in (parsed.to, parsed.cc, parsed.bcc))
+        data = _shown(to, cc, bcc, parsed.subject, parsed.snippet)
         return self._accept(author, key, _digest((), (), raw), mail.raw, mail.recipients, now, data)
 
     def recover(self) -> int:
@@ -185,6 +188,7 @@ class Outbox:
                 subject=data["subject"],
                 raw=raw,
                 needs_envelope=len(recipients) > 1,
+                fingerprint=data["meaning"],
             )
         )
         self._store.update_by_id(
@@ -197,12 +201,16 @@ class Outbox:
 
 
 def _shown(
-    to: Iterable[Address], cc: Iterable[Address], bcc: Iterable[Address], subject: str, snippet: str
+    to: Iterable[str], cc: Iterable[str], bcc: Iterable[str], subject: str, snippet: str
 ) -> dict[str, str]:
     """What the lists show of a mail."""
-    people = {"to": to, "cc": cc, "bcc": bcc}
-    lines = {field: ", ".join(address.header for address in addresses) for field, addresses in people.items()}
-    return lines | {"subject": subject, "snippet": snippet}
+    return {
+        "to": ", ".join(to),
+        "cc": ", ".join(cc),
+        "bcc": ", ".join(bcc),
+        "subject": subject,
+        "snippet": snippet,
+    }
 
 
 def _digest(words: Iterable[str], attachments: Iterable[Attachment], raw: bytes = b"") -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from email.utils import format_datetime
 
 from bitmail.errors import FieldError, Unsendable
-from mta.mime import ParsedMail, parse
+from mta.parsed import ParsedMail, parse
 
 LONGEST_LINE = 998
 """Octets in a line without its end (RFC 5322, 2.1.1)."""

@@ -21,6 +21,11 @@ CONNECTIONS = 1000
 
 HOSTS = "Use 127.0.0.1 for this machine only, 0.0.0.0 for all its networks."
 
+DISK_FULL = (
+    "The disk is full: BitMail cannot keep mail safe and does not start. Make room, or set BITMAIL_VAR to a folder on "
+    "another disk."
+)
+
 
 class ServerError(Exception):
     """The server cannot serve; the message says what to do.

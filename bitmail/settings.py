@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from mta.addresses import BadAddress, parse_address
-from mta.settings import MtaSettings
+from mta.configuration import MtaSettings
 
 
 class Settings(MtaSettings):

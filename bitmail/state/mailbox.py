@@ -50,9 +50,8 @@ class MailboxState(rx.State):
         """A mailbox's page is opened, or turned."""
         query = self.router.url.query_parameters
         before = query.get(routes.OLDER, "")
-        place = (
-            routes.INBOX if self.router.url.path.strip("/") == "" else "/" + self.router.url.path.strip("/")
-        )
+        path = "/" + self.router.url.path.strip("/")
+        place = path if path in MAILBOXES else routes.INBOX
         self._before = int(before) if before.isdecimal() and len(before) < 19 else None
         if place != self._route:
             self._route, self.rows, self.is_loaded = place, [], False
@@ -65,10 +64,7 @@ class MailboxState(rx.State):
             await self._look()
 
     async def _look(self) -> None:
-        mailbox = MAILBOXES.get(self._route)
-        if mailbox is None:
-            return
-        me = caller()
+        mailbox, me = MAILBOXES[self._route], caller()
         page, submissions = await off_loop(_load, me.user, mailbox, self._before)
         zone, now = ZoneInfo(me.zone), time.time()
         rows = [_row(mail, self._route, submissions, now, zone) for mail in page.mails]

@@ -12,7 +12,7 @@ from bitmail.current import caller, off_loop, service
 from bitmail.errors import NoSuchMail
 from bitmail.mailboxes import Mail, MailboxName
 from bitmail.words import full_time, initials, story
-from mta.mime import ParsedMail
+from mta.parsed import ParsedMail
 from mta.submission import Submission
 
 

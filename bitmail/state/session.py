@@ -47,7 +47,7 @@ class SessionState(rx.State):
         account = running.model.accounts.account(me.user)
         self.name, self.address, self.initials = account.name, account.address, initials(account.name)
         self.is_demo = running.is_demo
-        running.live.join(me.user, self.router.session.client_token)
+        running.pages.join(me.user, self.router.session.client_token)
         await self._count()
 
     @rx.event
@@ -57,7 +57,7 @@ class SessionState(rx.State):
         from bitmail.state.message import MessageState
 
         me = caller()
-        service().live.join(me.user, self.router.session.client_token)
+        service().pages.join(me.user, self.router.session.client_token)
         news = await off_loop(service().model.notices, me.user, max(self._last_notice, 0))
         if news:
             self._last_notice = news[-1].number
