@@ -48,9 +48,9 @@ async def lifespan() -> AsyncIterator[None]:
         await off_loop(running.stop)
 
 
-def failed(error: Exception) -> None:
+def failed(exception: Exception) -> None:
     """An event could not be handled; its traceback is for the log, never for the page."""
-    log.error("an event could not be handled", exc_info=error)
+    log.error("an event could not be handled", exc_info=exception)
 
 
 app = rx.App(

@@ -17,7 +17,7 @@ def version() -> str:
     """
     if (ROOT / ".git").exists():
         # The folder may belong to another account than the one that serves it; we only read.
-        git = ["git", "-c", f"safe.directory={ROOT}", "describe", "--tags", "--exact-match", "--always"]
+        git = ["git", "-c", f"safe.directory={ROOT}", "describe", "--tags", "--candidates=0", "--always"]
         try:
             named = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
             return named.stdout.strip()
