@@ -17,13 +17,21 @@ def version() -> str:
     """
     if (ROOT / ".git").exists():
         # The folder may belong to another account than the one that serves it; we only read.
-        git = ["git", "-c", f"safe.directory={ROOT}", "describe", "--tags", "--candidates=0", "--always"]
-        try:
-            named = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
-            return named.stdout.strip()
-        except (OSError, subprocess.CalledProcessError):
-            return "unknown"
+        git = ["git", "-c", f"safe.directory={ROOT}"]
+        return (
+            _said(*git, "describe", "--tags", "--exact-match")
+            or _said(*git, "rev-parse", "--short", "HEAD")
+            or "unknown"
+        )
     try:
         return (ROOT / "VERSION").read_text().strip() or "unknown"
     except OSError:
         return "unknown"
+
+
+def _said(*command: str) -> str:
+    """What a command answers, or "" when it fails."""
+    try:
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return ""

@@ -48,6 +48,9 @@ class SessionState(rx.State):
         self.name, self.address, self.initials = account.name, account.address, initials(account.name)
         self.is_demo = running.is_demo
         running.pages.join(me.user, self.router.session.client_token)
+        if self._last_notice < 0:
+            seen = await off_loop(running.model.notices, me.user)
+            self._last_notice = seen[-1].number if seen else 0
         await self._count()
 
     @rx.event
@@ -58,7 +61,7 @@ class SessionState(rx.State):
 
         me = caller()
         service().pages.join(me.user, self.router.session.client_token)
-        news = await off_loop(service().model.notices, me.user, max(self._last_notice, 0))
+        news = await off_loop(service().model.notices, me.user, self._last_notice)
         if news:
             self._last_notice = news[-1].number
             zone = ZoneInfo(me.zone)

@@ -1,0 +1,33 @@
+"""What a person sees while the server is away, and once it is back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.server import Server
+from tests.e2e.test_the_whole_path import compose, log_in
+
+
+def test_the_page_says_that_the_server_is_gone_and_goes_on_by_itself_with_what_was_typed(
+    browser: Browser, var: Path
+) -> None:
+    server = Server(var)
+    server.start()
+    page = browser.new_page()
+    log_in(page, server.url, "ada")
+    compose(page, "grace@example.com", "Plans", "Written before")
+    server.kill()
+    message = page.get_by_role("textbox", name="Message")
+    message.press_sequentially(" and while it is away")
+    expect(page.get_by_role("alert").filter(has_text="The server does not answer")).to_be_visible(timeout=20_000)
+    server.start()
+    expect(page.get_by_role("alert").filter(has_text="The server does not answer")).to_be_hidden(timeout=60_000)
+    expect(message).to_have_value("Written before and while it is away")
+    expect(page.get_by_role("textbox", name="To", exact=True)).to_have_value("grace@example.com")
+    page.get_by_role("button", name="Send").click()
+    deliveries = page.get_by_role("list", name="Deliveries").get_by_role("listitem")
+    expect(deliveries.get_by_text("sent", exact=True)).to_be_visible(timeout=20_000)
+    page.close()
+    server.stop()
