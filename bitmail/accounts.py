@@ -15,12 +15,26 @@ from bitmail.errors import LogInRefused
 from store import JsonStore
 
 WRONG = "That name and password do not go together. Check both and try again."
-BAD_NAME = "A name is 1 to 64 of a-z, 0-9, dot, dash and underscore, and begins and ends with a letter or digit."
+BAD_NAME = (
+    "A name is 1 to 64 of a-z, 0-9, dot, dash and underscore, and begins and ends with a letter or digit."
+)
 SHORT = "A password has at least 8 characters. Type a longer one."
 LONG = "A password has at most 128 characters. Type a shorter one."
 RESERVED = frozenset(
-    "abuse admin administrator bitmail hostmaster mailer-daemon noc nobody noreply no-reply postmaster root security "
-    "webmaster".split()
+    (
+        *(
+            "abuse",
+            "admin",
+            "administrator",
+            "bitmail",
+            "hostmaster",
+            "mailer-daemon",
+            "noc",
+            "nobody",
+            "noreply",
+        ),
+        *("no-reply", "postmaster", "root", "security", "webmaster"),
+    )
 )
 """Names that others take for the service itself (RFC 2142)."""
 

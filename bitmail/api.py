@@ -16,13 +16,14 @@ from starlette.routing import Route
 from bitmail.current import SESSION_COOKIE, cookie, off_loop, service
 from bitmail.drafts import Draft, is_key
 from bitmail.errors import AlreadySent, FieldError, LogInRefused, NoSuchMail, Unsendable
+from bitmail.refusal import REFUSAL_COOKIE, Refusal
 from bitmail.routes import ENTER, INBOX, LEAVE, LOG_IN
 from bitmail.sessions import LONGEST, Session
-from bitmail.state.login import REFUSAL_COOKIE, Refusal
 from bitmail.version import version
 from mta.email import Attachment
 from mta.errors import KeyConflict
 from mta.submission import Submission
+
 
 class File(BaseModel):
     """An attachment as a script sends it."""
@@ -101,7 +102,9 @@ async def send_mail(request: Request) -> Response:
         return _unauthorized("Log in first, then send Authorization: Bearer and the session.")
     key = request.headers.get("idempotency-key") or secrets.token_urlsafe(16)
     if not is_key(key):
-        return _unprocessable(FieldError("Idempotency-Key", key[:100], "Use 1 to 64 of A-Z, a-z, 0-9, - and _."))
+        return _unprocessable(
+            FieldError("Idempotency-Key", key[:100], "Use 1 to 64 of A-Z, a-z, 0-9, - and _.")
+        )
     body = await request.body()
     try:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "message/rfc822":
@@ -138,7 +141,11 @@ async def enter(request: Request) -> Response:
     except LogInRefused as refusal:
         answer = RedirectResponse(LOG_IN, 303)
         answer.set_cookie(
-            REFUSAL_COOKIE, Refusal(name, str(refusal)).encoded(), max_age=60, httponly=True, samesite="strict"
+            REFUSAL_COOKIE,
+            Refusal(name, str(refusal)).encoded(),
+            max_age=60,
+            httponly=True,
+            samesite="strict",
         )
         return answer
     await _close_browsers_session(request)
@@ -254,11 +261,17 @@ def _set_session(answer: Response, secret: str, request: Request) -> None:
 
 
 def _unauthorized(reason: str) -> Response:
-    return JSONResponse({"error": reason}, status_code=401, headers={"WWW-Authenticate": 'Basic realm="BitMail"'})
+    return JSONResponse(
+        {"error": reason}, status_code=401, headers={"WWW-Authenticate": 'Basic realm="BitMail"'}
+    )
 
 
 def _unprocessable(*errors: FieldError) -> Response:
     return JSONResponse(
-        {"errors": [{"field": error.field, "value": error.value, "reason": error.reason} for error in errors]},
+        {
+            "errors": [
+                {"field": error.field, "value": error.value, "reason": error.reason} for error in errors
+            ]
+        },
         status_code=422,
     )

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import reflex as rx
 from starlette.types import ASGIApp
@@ -19,7 +18,6 @@ from bitmail.gate import Gate
 from bitmail.live import Live
 from bitmail.pages import compose, login, mailbox, shell
 from bitmail.shield import Shield
-from bitmail.state.compose import ComposeState
 from bitmail.state.login import LogInState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState

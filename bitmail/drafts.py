@@ -45,7 +45,13 @@ class Draft:
 
 
 TYPED = tuple(field.name for field in fields(Draft) if field.name != "key")
-_LIMITS = {"to": LINE_LIMIT, "cc": LINE_LIMIT, "bcc": LINE_LIMIT, "subject": SUBJECT_LIMIT, "text": TEXT_LIMIT}
+_LIMITS = {
+    "to": LINE_LIMIT,
+    "cc": LINE_LIMIT,
+    "bcc": LINE_LIMIT,
+    "subject": SUBJECT_LIMIT,
+    "text": TEXT_LIMIT,
+}
 
 
 def new_key() -> str:
@@ -86,7 +92,10 @@ class Drafts:
         if draft.is_empty or self._store.get({"user": user, "send": draft.key}, limit=1):
             return False
         data = {name: getattr(draft, name) for name in TYPED}
-        data |= {"date": repr(self._clock()), "snippet": " ".join(draft.text[: 2 * SNIPPET].split())[:SNIPPET]}
+        data |= {
+            "date": repr(self._clock()),
+            "snippet": " ".join(draft.text[: 2 * SNIPPET].split())[:SNIPPET],
+        }
         place = {"user": user, "mailbox": MailboxName.DRAFTS.value, "key": draft.key}
         id, created = self._store.put_if_absent(place, place | data)
         if not created:
@@ -107,7 +116,9 @@ class Drafts:
 def check_size(draft: Draft) -> None:
     """Raise `Unsendable` naming each field that is longer than can be kept."""
     errors = tuple(
-        FieldError(name, "", f"This is too long: {len(getattr(draft, name)):,} characters, and {limit:,} fit.")
+        FieldError(
+            name, "", f"This is too long: {len(getattr(draft, name)):,} characters, and {limit:,} fit."
+        )
         for name, limit in _LIMITS.items()
         if len(getattr(draft, name)) > limit
     )

@@ -46,13 +46,17 @@ def email_of(
         errors.append(FieldError("to", "", "Nobody to send to yet. Type at least one address."))
     if people > MOST_RECIPIENTS:
         errors.append(
-            FieldError("to", "", f"{people:,} recipients are more than one mail may have: {MOST_RECIPIENTS:,}.")
+            FieldError(
+                "to", "", f"{people:,} recipients are more than one mail may have: {MOST_RECIPIENTS:,}."
+            )
         )
     if errors:
         raise Unsendable(tuple(errors))
     return Email(
         sender=parse_address(author.address),
-        **recipients,
+        to=recipients["to"],
+        cc=recipients["cc"],
+        bcc=recipients["bcc"],
         subject=" ".join(storable(draft.subject).split()),
         text=storable(draft.text),
         html=storable(html) or None,
@@ -170,7 +174,9 @@ class Outbox:
         )
         entry = self._store.get_by_id(id)
         if entry is None or (not created and entry.data["meaning"] != meaning):
-            raise AlreadySent("This mail was sent before, with other words in it. Write the change as a new mail.")
+            raise AlreadySent(
+                "This mail was sent before, with other words in it. Write the change as a new mail."
+            )
         return SentMail(entry.id, self._finish(entry))
 
     def _finish(self, entry: Entry) -> Submission:

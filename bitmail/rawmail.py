@@ -31,6 +31,7 @@ class RawMail:
     recipients: tuple[str, ...]
     parsed: ParsedMail
 
+
 def prepare(raw: bytes, author: str, *, key: str, date: datetime) -> RawMail:
     """Check a mail and make it ready.
 
@@ -61,14 +62,20 @@ def prepare(raw: bytes, author: str, *, key: str, date: datetime) -> RawMail:
 
 def _check(raw: bytes, mail: ParsedMail, fields: list[bytes], author: str) -> None:
     if b"\0" in raw:
-        raise Unsendable((FieldError("body", "", "The mail contains NUL, which no mail carries. Encode it in base64."),))
+        raise Unsendable(
+            (FieldError("body", "", "The mail contains NUL, which no mail carries. Encode it in base64."),)
+        )
     if any(len(line) > LONGEST_LINE for line in raw.split(b"\r\n")):
-        reason = f"A line is longer than {LONGEST_LINE} octets. Encode that part as quoted-printable or base64."
+        reason = (
+            f"A line is longer than {LONGEST_LINE} octets. Encode that part as quoted-printable or base64."
+        )
         raise Unsendable((FieldError("body", "", reason),))
     senders = [field for field in fields if _name(field) == b"from"]
     if len(senders) != 1 or mail.sender is None or mail.sender.email.casefold() != author.casefold():
         value = mail.sender.email if mail.sender else ""
-        raise Unsendable((FieldError("From", value, f"The mail has to come from {author}, in one From header."),))
+        raise Unsendable(
+            (FieldError("From", value, f"The mail has to come from {author}, in one From header."),)
+        )
     if not (mail.to or mail.cc or mail.bcc):
         raise Unsendable((FieldError("to", "", "The mail names nobody to send to, in To, Cc or Bcc."),))
 

@@ -34,7 +34,7 @@ def is_zone(name: object) -> bool:
 
 def clock_time(at: float, zone: ZoneInfo) -> str:
     """The time of day, to the second: 14:02:07."""
-    return f"{datetime.fromtimestamp(at, zone):%H:%M:%S}"
+    return datetime.fromtimestamp(at, zone).strftime("%H:%M:%S")
 
 
 def short_time(at: float, now: float, zone: ZoneInfo) -> str:
@@ -58,7 +58,7 @@ def full_time(at: float, zone: ZoneInfo) -> str:
 def initials(name: str) -> str:
     """One or two capitals that stand for a person."""
     words = _WORD.findall(name.partition("@")[0]) or ["?"]
-    letters = words[0][0] + words[-1][0] if len(words) > 1 else words[0][:2]
+    letters: str = words[0][0] + words[-1][0] if len(words) > 1 else words[0][:2]
     return letters.upper()
 
 
@@ -78,7 +78,11 @@ def story(delivery: Delivery, zone: ZoneInfo) -> str:
         case Status.QUEUED:
             end = "Waits for its turn." if not tries else "Goes to the next provider."
         case Status.SENDING:
-            end = f"{delivery.provider} is taking it now." if delivery.provider else "A provider is taking it now."
+            end = (
+                f"{delivery.provider} is taking it now."
+                if delivery.provider
+                else "A provider is taking it now."
+            )
         case Status.SENT:
             end = ""
         case Status.DELIVERED:

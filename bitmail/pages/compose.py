@@ -24,7 +24,9 @@ def form() -> rx.Component:
     """Recipients, subject and text. The browser keeps what is typed, whatever becomes of the server meanwhile."""
     return DraftForm.create(
         rx.el.header(
-            rx.link(icon("arrow-left"), "Back", href=routes.INBOX, underline="none", class_name="btn ghost back"),
+            rx.link(
+                icon("arrow-left"), "Back", href=routes.INBOX, underline="none", class_name="btn ghost back"
+            ),
             rx.el.h1("New message"),
             rx.el.span(ComposeState.saved, class_name="muted", role="status"),
         ),

@@ -42,7 +42,9 @@ class DraftForm(rx.el.form.__self__):  # type: ignore[misc, name-defined]
 
 
 def _values(event: rx.Var[Any]) -> rx.Var[dict[str, Any]]:
-    return rx.Var(_js_expr=f"Object.fromEntries(new FormData({event!s}.currentTarget))", _var_type=dict[str, Any])
+    return rx.Var(
+        _js_expr=f"Object.fromEntries(new FormData({event!s}.currentTarget))", _var_type=dict[str, Any]
+    )
 
 
 def icon(name: str, size: int = 16) -> rx.Component:

@@ -32,7 +32,9 @@ def login() -> rx.Component:
                         aria_label="Name",
                         aria_describedby="refusal",
                     ),
-                    rx.el.span("@", LogInState.domain, class_name="muted", custom_attrs={"aria-hidden": "true"}),
+                    rx.el.span(
+                        "@", LogInState.domain, class_name="muted", custom_attrs={"aria-hidden": "true"}
+                    ),
                     class_name="affixed",
                 ),
             ),

@@ -20,7 +20,11 @@ EMPTY = {
 def mailbox(here: str, title: str) -> rx.Component:
     """The page of one mailbox."""
     return shell(
-        here, title, listing(here, title), reading(here), is_open=(MessageState.id > 0) | (MessageState.missing != "")
+        here,
+        title,
+        listing(here, title),
+        reading(here),
+        is_open=(MessageState.id > 0) | (MessageState.missing != ""),
     )
 
 
@@ -111,7 +115,11 @@ def message() -> rx.Component:
                 rx.el.strong(MessageState.who),
                 " ",
                 rx.el.span(MessageState.address, class_name="muted"),
-                rx.el.div(people("to", MessageState.to), people("cc", MessageState.cc), people("bcc", MessageState.bcc)),
+                rx.el.div(
+                    people("to", MessageState.to),
+                    people("cc", MessageState.cc),
+                    people("bcc", MessageState.bcc),
+                ),
                 rx.el.div(MessageState.time, class_name="muted"),
             ),
             class_name="meta",

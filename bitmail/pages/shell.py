@@ -145,7 +145,8 @@ def connection() -> rx.Component:
         rx.el.div(
             icon("wifi-off"),
             rx.el.span(
-                "The server does not answer. What you typed is safe here, and the page goes on by itself once the server is back."
+                "The server does not answer. What you typed is safe here, "
+                "and the page goes on by itself once the server is back."
             ),
             class_name="offline",
             role="alert",

@@ -50,9 +50,7 @@ class ComposeState(rx.State):
         draft = await off_loop(service().model.drafts.load, caller().user, self.key)
         if draft.is_empty:
             return rx.set_focus(field_id("to"))
-        return [
-            rx.set_value(field_id(name), value) for name in TYPED if (value := getattr(draft, name))
-        ]
+        return [rx.set_value(field_id(name), value) for name in TYPED if (value := getattr(draft, name))]
 
     @rx.event
     async def save(self, form: dict[str, Any]) -> None:
@@ -75,7 +73,9 @@ class ComposeState(rx.State):
         self._clear()
         draft = _draft(form)
         if draft is None:
-            self.problem = "The page sent something that is no mail. Reload it; what you saved is still there."
+            self.problem = (
+                "The page sent something that is no mail. Reload it; what you saved is still there."
+            )
             return None
         model = service().model
         try:
@@ -95,7 +95,9 @@ class ComposeState(rx.State):
     def _show(self, errors: tuple[FieldError, ...]) -> Any:
         shown: dict[str, str] = {}
         for error in errors:
-            shown[error.field] = f"{shown[error.field]} {error.reason}" if error.field in shown else error.reason
+            shown[error.field] = (
+                f"{shown[error.field]} {error.reason}" if error.field in shown else error.reason
+            )
         self.errors = {field: reason for field, reason in shown.items() if field in FIELDS}
         self.problem = " ".join(reason for field, reason in shown.items() if field not in FIELDS)
         return rx.set_focus(field_id(next(iter(self.errors)))) if self.errors else None

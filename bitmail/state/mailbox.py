@@ -15,7 +15,11 @@ from bitmail.mailboxes import Mail, MailboxName, Page
 from bitmail.words import full_time, initials, short_time, summary
 from mta.submission import Submission
 
-MAILBOXES = {routes.INBOX: MailboxName.INBOX, routes.DRAFTS: MailboxName.DRAFTS, routes.SENT: MailboxName.SENT}
+MAILBOXES = {
+    routes.INBOX: MailboxName.INBOX,
+    routes.DRAFTS: MailboxName.DRAFTS,
+    routes.SENT: MailboxName.SENT,
+}
 
 
 @dataclass

@@ -39,7 +39,9 @@ def page(browser: Browser) -> Iterator[Page]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on(
         "console",
-        lambda said: complaints.append(said.text) if said.type == "error" and "WebSocket" not in said.text else None,
+        lambda said: (
+            complaints.append(said.text) if said.type == "error" and "WebSocket" not in said.text else None
+        ),
     )
     yield page
     context.close()

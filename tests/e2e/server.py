@@ -18,14 +18,14 @@ class Server:
 
     def __init__(self, var: Path, **settings: str) -> None:
         self._var = var
-        self._settings = settings
+        self.settings = settings
         self.url = ""
         self.lines: list[str] = []
 
     def start(self) -> None:
         env = {key: value for key, value in os.environ.items() if not key.startswith(("BITMAIL_", "SMTP_"))}
         port = self.url.rpartition(":")[2] or "0"
-        env |= {"BITMAIL_VAR": str(self._var), "BITMAIL_PORT": port, **self._settings}
+        env |= {"BITMAIL_VAR": str(self._var), "BITMAIL_PORT": port, **self.settings}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bitmail"],
             cwd=ROOT,

@@ -21,9 +21,13 @@ def test_the_page_says_that_the_server_is_gone_and_goes_on_by_itself_with_what_w
     server.kill()
     message = page.get_by_role("textbox", name="Message")
     message.press_sequentially(" and while it is away")
-    expect(page.get_by_role("alert").filter(has_text="The server does not answer")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("alert").filter(has_text="The server does not answer")).to_be_visible(
+        timeout=20_000
+    )
     server.start()
-    expect(page.get_by_role("alert").filter(has_text="The server does not answer")).to_be_hidden(timeout=60_000)
+    expect(page.get_by_role("alert").filter(has_text="The server does not answer")).to_be_hidden(
+        timeout=60_000
+    )
     expect(message).to_have_value("Written before and while it is away")
     expect(page.get_by_role("textbox", name="To", exact=True)).to_have_value("grace@example.com")
     page.get_by_role("button", name="Send").click()

@@ -35,7 +35,12 @@ def test_a_person_logs_in_sends_to_three_sees_each_status_and_the_mail_come_back
     expect(page.get_by_text("No mail here yet")).to_be_visible()
     expect(page.get_by_text("demo: mail comes back to you").first).to_be_visible()
 
-    compose(page, "grace@example.com; bob@example.net; 李@example.org", "Agenda for Monday 🚀", "Dear all,\n\nten o'clock.")
+    compose(
+        page,
+        "grace@example.com; bob@example.net; 李@example.org",
+        "Agenda for Monday 🚀",
+        "Dear all,\n\nten o'clock.",
+    )
     page.get_by_role("button", name="Send").click()
     expect(page).to_have_url(re.compile("/sent"))
     deliveries = page.get_by_role("list", name="Deliveries").get_by_role("listitem")
@@ -58,7 +63,9 @@ def test_a_person_logs_in_sends_to_three_sees_each_status_and_the_mail_come_back
     page.goto(server.url + "/inbox")
     expect(page).to_have_url(re.compile("/login/?$"))
     log_in(page, server.url, "ada", "not the password")
-    expect(page.get_by_role("alert")).to_have_text("That name and password do not go together. Check both and try again.")
+    expect(page.get_by_role("alert")).to_have_text(
+        "That name and password do not go together. Check both and try again."
+    )
     expect(page.get_by_label("Name")).to_have_value("ada")
 
 

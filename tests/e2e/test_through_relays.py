@@ -20,17 +20,13 @@ PASSWORD = "correct horse battery"
 
 
 class Relay:
-    """What a relay took, and a gate at which it can be made to wait."""
+    """What a relay took."""
 
     def __init__(self) -> None:
         self.taken: list[Envelope] = []
-        self.open = threading.Event()
-        self.open.set()
         self._changed = threading.Condition()
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        if not self.open.is_set():
-            return "451 4.3.0 not now"
         with self._changed:
             self.taken.append(envelope)
             self._changed.notify_all()
@@ -148,7 +144,7 @@ def test_a_composed_mail_arrives_with_the_words_and_files_it_was_given(
         assert mail["to"].addresses[0].display_name == "Hopper, Grace"
         body = mail.get_body(("plain",))
         assert body is not None
-        assert body.get_content().rstrip("\n") == text
+        assert body.get_content().replace("\r\n", "\n").rstrip("\n") == text
         (file,) = mail.iter_attachments()
         assert (file.get_filename(), file.get_content()) == ("Prüfbericht Q1.pdf", b"\0\1\2\xff")
 
@@ -162,7 +158,9 @@ def test_of_two_relays_one_dead_every_mail_arrives_by_the_other(
         serve(BITMAIL_PROVIDERS=f"smtp://127.0.0.1:{dead}?name=dead smtp://127.0.0.1:{port}?name=living")
     )
     to = ";".join(f"person{number}@example.com" for number in range(20))
-    submission = client.post("/api/sendmail", json={"to": to, "subject": "All", "text": "x"}).json()["submission"]
+    submission = client.post("/api/sendmail", json={"to": to, "subject": "All", "text": "x"}).json()[
+        "submission"
+    ]
     deliveries = settled(client, submission)
     assert {(delivery["status"], delivery["provider"]) for delivery in deliveries} == {("sent", "living")}
     assert sorted(envelope.rcpt_tos[0] for envelope in taker.taken) == sorted(to.split(";"))
@@ -186,7 +184,7 @@ def test_a_server_killed_between_send_and_delivery_delivers_every_mail_once_it_i
     server.kill()
     before = len(taker.taken)
     assert before < len(submissions), "everything was delivered before the kill, so it proves nothing"
-    server._settings["BITMAIL_PROVIDERS"] = f"smtp://127.0.0.1:{port}"
+    server.settings["BITMAIL_PROVIDERS"] = f"smtp://127.0.0.1:{port}"
     server.start()
     for submission in submissions:
         assert [delivery["status"] for delivery in settled(client, submission)] == ["sent"]
