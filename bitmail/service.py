@@ -10,6 +10,7 @@ from typing import Protocol
 from bitmail.mailboxes import GROUPS
 from bitmail.model import MailModel
 from bitmail.settings import Settings
+from mta.configuration import ConfigurationError
 from mta.container import Container
 from mta.providers.catalogue import make_providers
 from mta.providers.loopback import LoopBack
@@ -58,6 +59,12 @@ class Service:
             ConfigurationError: naming the variable that cannot work.
             StoreError: the database cannot be used.
         """
+        for variable, is_set in (
+            ("BITMAIL_CONTAINER=beside", settings.container == "beside"),
+            ("BITMAIL_STORE_URL", settings.store_url),
+        ):
+            if is_set:
+                raise ConfigurationError(f"{variable}: the web server cannot do that yet; leave it out")
         self.settings = settings
         self.database = Database(settings.resolved_database_url())
         migrate(self.database)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
+from bitmail import frontend
 from bitmail.current import SESSION_COOKIE
-from bitmail.shield import BODY_LIMIT
+from bitmail.service import Service
+from bitmail.shield import BODY_LIMIT, Shield
 from bitmail.version import version
 from tests.bitmail.conftest import PASSWORD, logged_in
 
@@ -160,3 +164,42 @@ def test_the_log_in_form_gives_a_cookie_or_says_why_not(api: Api) -> None:
             assert (await client.get("/inbox")).headers["location"] == "/login"
 
     asyncio.run(calls())
+
+
+def test_a_page_token_is_worth_nothing_without_the_cookie_of_its_session(service: Service) -> None:
+    reached: list[str] = []
+
+    async def inner(scope: Scope, _receive: Receive, _send: Send) -> None:
+        reached.append(parse_qs(scope["query_string"].decode())["token"][0])
+
+    async def connect(cookie: str, host: str = "mail.test", origin: str = "http://mail.test") -> None:
+        async def receive() -> Message:
+            return {"type": "websocket.connect"}
+
+        async def send(message: Message) -> None:
+            assert message["type"] == "websocket.close"
+
+        headers = [(b"host", host.encode()), (b"origin", origin.encode()), (b"cookie", cookie.encode())]
+        await Shield(inner, frontend.CLIENT, (), service.secret)(
+            {
+                "type": "websocket",
+                "path": "/_event/",
+                "query_string": b"token=stolen&EIO=4",
+                "headers": headers,
+            },
+            receive,
+            send,
+        )
+
+    async def calls() -> None:
+        await connect(f"{SESSION_COOKIE}=mine")
+        await connect(f"{SESSION_COOKIE}=mine")
+        await connect(f"{SESSION_COOKIE}=theirs")
+        await connect("")
+        await connect(f"{SESSION_COOKIE}=mine", origin="https://evil.example")
+
+    asyncio.run(calls())
+    assert reached[0] == reached[1]
+    assert len(set(reached)) == 3
+    assert len(reached) == 4, "a page of another site got through"
+    assert "stolen" not in "".join(reached)
