@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @cache
 def version(root: Path = ROOT) -> str:
-    """Return the git tag of the commit, else its short name; where git is missing, what the file VERSION says.
+    """Return the git tag of the commit, else its short name; without git, what the file VERSION says.
 
     Uncommitted changes do not show. Found once in a process's life.
 
