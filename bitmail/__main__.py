@@ -9,13 +9,18 @@ import os
 import signal
 import sys
 
-from pydantic import ValidationError
 from pydantic_settings import SettingsError
+from sqlalchemy.exc import SQLAlchemyError
 
 from bitmail import command, frontend, server
+from bitmail.current import serving
 from bitmail.server import ServerError
+from bitmail.service import Service
 from bitmail.settings import Settings
-from bitmail.shutdown import ExitStatus
+from bitmail.shutdown import ExitStatus, Shutdown, is_disk_full
+from mta.configuration import ConfigurationError, read_settings
+from mta.errors import UnknownScheduler
+from store import StoreError
 
 
 def serve(settings: Settings) -> ExitStatus:
@@ -28,6 +33,8 @@ def serve(settings: Settings) -> ExitStatus:
         BuildError, ServerError: with a sentence for the person.
     """
     with server.reserve(settings.host, settings.port) as reserved:
+        shutdown = Shutdown()
+        service = Service(settings, when_nobody_left=lambda: shutdown.request(ExitStatus.UNAVAILABLE))
         frontend.build()
         os.environ.update(frontend.SERVING)
         root = importlib.import_module("bitmail.bitmail")
@@ -36,22 +43,8 @@ def serve(settings: Settings) -> ExitStatus:
         def announce() -> None:
             command.say(f"BitMail is at {address} (Ctrl+C stops it)")
 
-        return server.serve(root.app(), reserved, root.shutdown, announce)
-
-
-def sentences(error: ValidationError) -> list[str]:
-    """Return a sentence for each setting that cannot work.
-
-    It names the variable and never repeats the value, which may be a secret.
-    """
-    prefix = str(Settings.model_config.get("env_prefix", ""))
-    lines = []
-    for problem in error.errors(include_input=False, include_url=False, include_context=False):
-        message = problem["msg"].removeprefix("Value error, ")
-        field = str(problem["loc"][0]) if problem["loc"] else ""
-        name = (prefix + field).upper() if field in Settings.model_fields else field
-        lines.append(f"{name}: {message}" if name else message)
-    return lines
+        with serving(service):
+            return server.serve(root.app(), reserved, shutdown, announce)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -74,13 +67,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return serve(Settings())
-    except ValidationError as error:
-        return _refuse(
-            "BitMail cannot start with these settings:", *sentences(error), status=ExitStatus.CONFIGURATION
-        )
-    except SettingsError as error:
+        return serve(read_settings(Settings))
+    except (ConfigurationError, UnknownScheduler, SettingsError) as error:
         return _refuse(f"BitMail cannot start with these settings: {error}", status=ExitStatus.CONFIGURATION)
+    except (StoreError, OSError, SQLAlchemyError) as error:
+        if is_disk_full(error):
+            return _refuse(server.DISK_FULL, status=ExitStatus.NO_ROOM)
+        return _refuse(f"BitMail cannot use its database: {error}", status=ExitStatus.UNAVAILABLE)
     except frontend.BuildError as error:
         return _refuse(str(error), status=ExitStatus.SOFTWARE)
     except ServerError as error:

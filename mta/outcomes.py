@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """The one word for what a provider made of one attempt. A provider never raises for what the world does to it."""
+    """What a provider made of one attempt. It never raises for what the world does to it."""
 
     ACCEPTED = "accepted"
     """The provider took it, and said so in its own API's words."""

@@ -1,1 +1,51 @@
 """The storage tier: a JSON-subset store, blobs, and the database below them. It knows no mail."""
+
+from store.blobs import Blobs, BlobStore
+from store.database import Database
+from store.entry import ANY, Entry, Match
+from store.errors import (
+    BlobRemoved,
+    DatabaseClosed,
+    DatabaseNewer,
+    InvalidEntry,
+    MalformedRequest,
+    MigrationFailed,
+    StoreError,
+    StoreUnavailable,
+    TooLarge,
+    UnknownOperation,
+    WrongSecret,
+)
+from store.interface import JsonStore
+from store.memory import MemoryStore
+from store.migration import migrate
+from store.opening import Storage, open_storage
+from store.settings import StoreSettings
+from store.sql import SqlStore
+
+__all__ = [
+    "ANY",
+    "BlobRemoved",
+    "BlobStore",
+    "Blobs",
+    "Database",
+    "DatabaseClosed",
+    "DatabaseNewer",
+    "Entry",
+    "InvalidEntry",
+    "JsonStore",
+    "MalformedRequest",
+    "Match",
+    "MemoryStore",
+    "MigrationFailed",
+    "SqlStore",
+    "Storage",
+    "StoreError",
+    "StoreSettings",
+    "StoreUnavailable",
+    "TooLarge",
+    "UnknownOperation",
+    "WrongSecret",
+    "migrate",
+    "open_storage",
+]

@@ -6,11 +6,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, RootTransaction
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from store.driver import Driver, unavailable
+from store.engine import make_engine, make_looking_engine
+from store.errors import DatabaseClosed, StoreUnavailable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -18,15 +22,18 @@ Result = TypeVar("Result")
 Operation = Callable[[Connection, Sequence[Item]], Sequence[Result]]
 """Writes a batch of items in the transaction given and returns one result an item, in order."""
 
-BUSY_TIMEOUT = 30.0
-"""Seconds that SQLite waits for a writer in another process."""
 GATHER_SECONDS = 0.0001
-GATHER_TURNS = 3
+"""How long the committing thread waits for one more caller to come back."""
 BATCH_LIMIT = 512
 
+_NO_ANSWER = (OperationalError, InterfaceError)
 
-class DatabaseClosed(RuntimeError):
-    """A write was asked for after `Database.close`."""
+
+class _BatchLost(Exception):
+    """The whole batch failed, and trying its items one by one would only repeat that, or write twice."""
+
+    def __init__(self, cause: Exception) -> None:
+        self.cause = cause
 
 
 @dataclass(slots=True, eq=False)
@@ -42,9 +49,9 @@ class Database:
     """SQLite or PostgreSQL behind one URL.
 
     `read` gives a connection for looking; any number may be open at once. `write` hands an item to the one
-    committing thread, which gathers whatever is waiting, runs it in one transaction and commits once, so that many
-    callers share the cost of one durable commit. When a batch fails, its items are tried one by one, so that
-    one bad item spoils only its own caller's write.
+    committing thread, which gathers whatever is waiting, runs it in one transaction and commits once, so that
+    many callers share the cost of one durable commit. When a batch fails, its items are tried one by one, so
+    that one bad item spoils only its own caller's write.
 
     Threads and connections are opened at the first use, never at import.
     """
@@ -56,29 +63,75 @@ class Database:
         """
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _engine(url, is_sqlite=self.is_sqlite)
+        self.engine = make_engine(url)
+        self._looking = make_looking_engine(self.engine, url)
         self._waiting: list[_Job[Any, Any]] = []
+        self._wanted = 1
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection with one consistent view of the data, given back at the end of the block."""
-        with self.engine.connect() as connection:
-            yield connection
+        """A connection for looking, given back at the end of the block.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        try:
+            with self.engine.connect() as connection:
+                yield connection
+        except _NO_ANSWER as error:
+            raise unavailable(error) from error
+
+    @contextmanager
+    def look(self) -> Iterator[Driver]:
+        """The driver of a connection for statements that each stand alone; the quickest way to look.
+
+        Raises:
+            StoreUnavailable: the database does not answer. After it was away, the first look may fail and the
+                next has a new connection.
+        """
+        try:
+            connection = self._looking.raw_connection()
+        except (*_NO_ANSWER, self.engine.dialect.loaded_dbapi.Error) as error:
+            raise unavailable(error) from error
+        try:
+            yield Driver(connection.driver_connection, self.engine.dialect)
+        except StoreUnavailable:
+            connection.invalidate()
+            self._looking.dispose()
+            raise
+        finally:
+            connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction of one's own that writes, for what is done rarely. On SQLite others wait.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        try:
+            with self._writing() as connection:
+                transaction = connection.begin()
+                yield connection
+                _commit(connection, transaction)
+        except _NO_ANSWER as error:
+            raise unavailable(error) from error
 
     def write(self, operation: Operation[Item, Result], item: Item) -> Result:
         """Run `operation` on `item` and return its result once it is committed and durable.
 
         Args:
-            operation: called in the committing thread with a connection and a batch of items; it must not keep
-                the connection, and must be safe to run again after a rollback. Items handed in together with
-                the same operation come as one batch, in the order of arrival.
+            operation: called in the committing thread with a connection and a batch of items; it must not
+                keep the connection, and must be safe to run again after a rollback. Items handed in together
+                with the same operation come as one batch, in the order of arrival.
             item: what this caller wants written.
 
         Raises:
             DatabaseClosed: after `close`.
+            StoreUnavailable: the database does not answer, or not whether it committed.
             Exception: whatever the operation raised for this item alone.
         """
         job: _Job[Item, Result] = _Job(operation, item)
@@ -89,7 +142,8 @@ class Database:
                 self._thread = threading.Thread(target=self._commit_forever, name="committer", daemon=True)
                 self._thread.start()
             self._waiting.append(job)
-            self._wake.notify()
+            if len(self._waiting) >= self._wanted:
+                self._wake.notify()
         job.done.wait()
         if job.error is not None:
             raise job.error
@@ -104,73 +158,86 @@ class Database:
         if thread is not None:
             thread.join()
         self.engine.dispose()
+        self._looking.dispose()
 
     def _commit_forever(self) -> None:
-        last_size = 0
-        while jobs := self._gather(last_size):
-            last_size = len(jobs)
-            try:
-                self._run(jobs)
-            except BaseException as error:  # noqa: BLE001 - each caller gets its own error
-                if len(jobs) == 1:
-                    jobs[0].error = error
-                else:
-                    self._run_one_by_one(jobs)
+        expected = 1
+        while jobs := self._gather(expected):
+            self._run_or_fail(jobs)
+            with self._wake:
+                expected = len(jobs) + len(self._waiting)
             for job in jobs:
                 job.done.set()
 
-    def _gather(self, last_size: int) -> list[_Job[Any, Any]]:
-        """The next batch; empty once the database is closed and nothing waits."""
+    def _gather(self, expected: int) -> list[_Job[Any, Any]]:
+        """The next batch; empty once the database is closed and nothing waits.
+
+        Args:
+            expected: how many callers there were around the last batch. They are about to come back: without
+                waiting while they do, they split into halves, each paying for a commit.
+        """
         with self._wake:
+            self._wanted = 1
             while not self._waiting and not self._closed:
                 self._wake.wait()
-            # After a batch of several, its callers are about to come back: without this short wait they split into
-            # two halves, each paying for a commit.
-            turns = GATHER_TURNS if last_size > 1 else 0
-            while turns and not self._closed and len(self._waiting) < last_size:
+            self._wanted = min(expected, BATCH_LIMIT)
+            seen = 0
+            while seen < len(self._waiting) < self._wanted and not self._closed:
+                seen = len(self._waiting)
                 self._wake.wait(GATHER_SECONDS)
-                turns -= 1
             jobs, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
             return jobs
+
+    def _run_or_fail(self, jobs: Sequence[_Job[Any, Any]]) -> None:
+        """Run the batch; when that fails, its items one by one, so that each gets an error of its own."""
+        try:
+            self._run(jobs)
+        except _BatchLost as lost:
+            for job in jobs:
+                job.error = lost.cause
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            if len(jobs) == 1:
+                jobs[0].error = unavailable(error) if isinstance(error, _NO_ANSWER) else error
+            else:
+                for job in jobs:
+                    self._run_or_fail([job])
+
+    def _writing(self) -> Connection:
+        return self.engine.connect().execution_options(bitmail_begin="BEGIN IMMEDIATE")
 
     def _run(self, jobs: Sequence[_Job[Any, Any]]) -> None:
         groups: dict[Operation[Any, Any], list[_Job[Any, Any]]] = {}
         for job in jobs:
             groups.setdefault(job.operation, []).append(job)
         results: list[tuple[_Job[Any, Any], Any]] = []
-        with self.engine.connect().execution_options(bitmail_write=True) as connection, connection.begin():
+        with _losing_batch():
+            connection = self._writing()
+        with connection:  # leaving it without a commit rolls back
+            with _losing_batch():
+                transaction = connection.begin()
             for operation, members in groups.items():
                 answers = operation(connection, [job.item for job in members])
                 results.extend(zip(members, answers, strict=True))
+            with _losing_batch():
+                _commit(connection, transaction)
         for job, result in results:
             job.result = result
 
-    def _run_one_by_one(self, jobs: Sequence[_Job[Any, Any]]) -> None:
-        for job in jobs:
-            try:
-                self._run([job])
-            except BaseException as error:  # noqa: BLE001 - as above
-                job.error = error
+
+def _commit(connection: Connection, transaction: RootTransaction) -> None:
+    try:
+        transaction.commit()
+    except DBAPIError:
+        # SQLite keeps a transaction open whose commit failed, and SQLAlchemy takes it for ended: the next
+        # user of the connection, and every other writer, would wait for nobody.
+        connection.invalidate()
+        raise
 
 
-def _engine(url: str, *, is_sqlite: bool) -> Engine:
-    if not is_sqlite:
-        # psycopg would prepare each statement after five uses, and the generic plans are bad for the store.
-        return create_engine(url, connect_args={"prepare_threshold": None}, pool_pre_ping=True, pool_size=8)
-    path = make_url(url).database
-    if path and path != ":memory:":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False}, pool_size=16)
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("bitmail_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
+@contextmanager
+def _losing_batch() -> Iterator[None]:
+    """Around what concerns the whole batch: a database that is away, or does not say whether it committed."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _BatchLost(unavailable(error)) from error

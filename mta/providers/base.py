@@ -16,7 +16,7 @@ class Outgoing:
         delivery_id: our own id; carried in whatever way the provider can give it back.
         sender: the envelope sender, `local@domain`.
         recipient: the envelope recipient, `local@domain`.
-        raw: the whole mail in MIME with CRLF line ends and no Bcc. Immutable: no provider changes what the next gets.
+        raw: the whole mail in MIME with CRLF line ends and no Bcc. No provider changes what the next gets.
     """
 
     delivery_id: str
@@ -45,8 +45,8 @@ class ProviderOptions:
 class Provider(ABC):
     """One way to hand a mail to the world.
 
-    `send` is called from several threads at once, at most `options.concurrency`; it blocks, and returns within
-    `options.timeout` seconds, give or take the last system call.
+    `send` is called from several threads at once, at most `options.concurrency`; it blocks, and returns
+    within `options.timeout` seconds, give or take the last system call.
     """
 
     can_envelope: bool = True
@@ -55,6 +55,8 @@ class Provider(ABC):
     """Can send to addresses whose local part is not ASCII."""
     max_bytes: int | None = None
     """Largest mail in encoded bytes, or None when not known."""
+    idempotent: bool = False
+    """Repeating an attempt for the same delivery id is harmless, so an unclear one is repeated at once."""
 
     def __init__(self, name: str, options: ProviderOptions | None = None) -> None:
         self.name = name
@@ -64,5 +66,5 @@ class Provider(ABC):
     def send(self, message: Outgoing) -> Answer:
         """Make one attempt and say what came of it. Never raises for what the world does."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have nothing to give back
         """Give back connections. No attempt is running when this is called."""

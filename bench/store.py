@@ -1,0 +1,291 @@
+"""`python -m bench.store`: what the store costs, beside the raw driver doing the same in the same run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import psycopg
+import uvicorn
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from bench.figures import Figure, report
+from store import Blobs, Database, JsonStore, MemoryStore, SqlStore, migrate
+from store.driver import Driver
+from store.proxy import ProxyStore, StoreServer
+from store.server import make_server
+from store.terms import terms_of
+from tests.store.postgres import private_postgres
+
+SIZES = [1_000, 100_000, 1_000_000]
+FILL_BATCH = 5_000
+LOOKUPS = 400
+THREADS = 16
+SECRET = SecretStr("secret of the bench")
+
+Look = Callable[[JsonStore], list[Any]]
+Statement = tuple[str, Any]
+
+
+def mail(number: int) -> dict[str, str]:
+    """Of ten mails one is the big account's, all in its INBOX; a thread has 20 mails."""
+    user = "big" if number % 10 == 0 else f"user{number % 1000}"
+    return {
+        "kind": "mail",
+        "user": user,
+        "mailbox": "Sent" if user != "big" and number % 3 == 0 else "INBOX",
+        "thread": f"thread{number // 20}",
+        "subject": f"Subject of the mail number {number}",
+        "from": f"sender{number % 5000}@example.com",
+        "seen": "yes" if number % 4 else "no",
+        "raw": f"{number:064x}",
+    }
+
+
+def page(store: JsonStore) -> list[Any]:
+    """The newest 50 of a big mailbox."""
+    return store.get({"user": "big", "mailbox": "INBOX"}, newest_first=True, limit=50)
+
+
+def lookups(size: int) -> dict[str, list[Look]]:
+    """What is looked for, each in several places, so that no answer is simply the last one."""
+
+    def thread(number: int) -> Look:
+        return lambda store: store.get({"kind": "mail", "thread": f"thread{number}"})
+
+    def one(number: int) -> Look:
+        return lambda store: store.get({"raw": f"{number:064x}"})
+
+    some = [size * part // 41 for part in range(40)]
+    return {
+        "20 by a common and a rare key": [thread(number // 20) for number in some],
+        "page of 50 of a big mailbox": [page],
+        "empty mailbox of a big account": [lambda store: store.get({"user": "big", "mailbox": "Sent"})],
+        "1 by a unique key": [one(number) for number in some],
+    }
+
+
+def milliseconds(calls: list[Callable[[], Any]], times: int) -> float:
+    """Median of the calls, taken in turn."""
+    took = []
+    for number in range(times):
+        call = calls[number % len(calls)]
+        started = perf_counter()
+        call()
+        took.append(perf_counter() - started)
+    return median(took) * 1000
+
+
+def statements_of(look: Callable[[], Any]) -> list[Statement]:
+    """What the driver is asked to do by a lookup."""
+    seen: list[Statement] = []
+    rows = Driver.rows
+
+    def watched(driver: Driver, statement: str, parameters: Any = ()) -> Any:
+        seen.append((statement if driver.is_sqlite else statement.replace("?", "%b"), parameters))
+        return rows(driver, statement, parameters)
+
+    Driver.rows = watched  # type: ignore[method-assign]
+    try:
+        look()
+    finally:
+        Driver.rows = rows  # type: ignore[method-assign]
+    return seen
+
+
+@contextmanager
+def raw_connection(database: Database) -> Iterator[Any]:
+    """The driver itself, set up as the store sets it up."""
+    if database.is_sqlite:
+        connection: Any = sqlite3.connect(
+            str(database.url.database), isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA synchronous=FULL")
+    else:
+        host, user, name = database.url.query["host"], database.url.username, database.url.database
+        connection = psycopg.connect(
+            host=str(host), user=user, dbname=name, autocommit=True, prepare_threshold=None
+        )
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def raw_lookup(connection: Any, statements: list[Statement]) -> Callable[[], Any]:
+    """The same statements by the driver alone, and the same reading of JSON."""
+
+    def look() -> list[Any]:
+        rows: list[Any] = []
+        for statement, parameters in statements:
+            rows = connection.execute(statement, parameters).fetchall()
+        return [json.loads(data) for _, data in rows]
+
+    return look
+
+
+def fill(store: JsonStore, start: int, size: int) -> float:
+    """Entries a second in batches."""
+    started = perf_counter()
+    for first in range(start, size, FILL_BATCH):
+        store.put_many([mail(number) for number in range(first, min(first + FILL_BATCH, size))])
+    return (size - start) / (perf_counter() - started)
+
+
+def bench_lookups(
+    name: str, store: JsonStore, size: int, database: Database | None, smallest: dict[str, float], times: int
+) -> list[Figure]:
+    """Each lookup; beside the raw driver where there is a database, and beside the smallest size."""
+    figures = []
+    for what, looks in lookups(size).items():
+        calls = [lambda look=look: look(store) for look in looks]
+        milliseconds(calls, min(len(calls), times))
+        raw_took = None
+        if database is not None:
+            raw_calls = [statements_of(call) for call in calls]
+            with raw_connection(database) as connection:
+                raws = [raw_lookup(connection, statements) for statements in raw_calls]
+                raw_took = milliseconds(raws, times)
+        took = milliseconds(calls, times)
+        label = f"{name}, {size:,} entries: {what}"
+        versus, ratio = ("raw driver", took / raw_took) if raw_took else ("", None)
+        figures.append(Figure("store", label, took, "ms", versus, ratio))
+        if what in smallest:
+            figures.append(
+                Figure("store", label, took, "ms", f"{min(SIZES):,} entries", took / smallest[what])
+            )
+        else:
+            smallest[what] = took
+    return figures
+
+
+def raw_put(connection: Any, database: Database, number: int, id: int) -> None:
+    """One durable put by the driver alone: the entry, its postings, a commit."""
+    data = mail(number)
+    pairs = [(term, id) for term in sorted(terms_of(data, [("mailbox", "user")]))]
+    if database.is_sqlite:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT INTO store_entry (id, data) VALUES (?, ?)", (id, json.dumps(data)))
+        connection.executemany("INSERT INTO store_posting (term, entry) VALUES (?, ?)", pairs)
+        connection.execute("COMMIT")
+    else:
+        with connection.transaction():
+            connection.execute("INSERT INTO store_entry (id, data) VALUES (%b, %b)", (id, json.dumps(data)))
+            connection.execute(
+                "INSERT INTO store_posting SELECT * FROM unnest(%b::bytea[], %b::bigint[])",
+                ([term for term, _ in pairs], [id for _, id in pairs]),
+            )
+
+
+def bench_puts(name: str, database: Database, store: JsonStore, seconds: float) -> list[Figure]:
+    """Durable puts: the raw driver alone, then the store with one thread and with many."""
+
+    def rate(threads: int, put: Callable[[int], Any]) -> float:
+        until = perf_counter() + seconds
+
+        def work(thread: int) -> int:
+            done = 0
+            while perf_counter() < until:
+                put(10_000_000 * (thread + 1) + done)
+                done += 1
+            return done
+
+        with ThreadPoolExecutor(threads) as pool:
+            return sum(pool.map(work, range(threads))) / seconds
+
+    with raw_connection(database) as connection:
+        raw = rate(1, lambda number: raw_put(connection, database, number, number + 1_000_000_000))
+    figures = [Figure("store", f"{name}: puts, raw driver, 1 thread, a commit each", raw, "entries/s")]
+    for threads in (1, THREADS):
+        value = rate(threads, lambda number: store.put(mail(number)))
+        label = f"{name}: puts, {threads} threads, a put each" if threads > 1 else f"{name}: puts, 1 thread"
+        figures.append(Figure("store", label, value, "entries/s", "raw driver", value / raw))
+    return figures
+
+
+@contextmanager
+def served(store: SqlStore, database: Database) -> Iterator[ProxyStore]:
+    """The store by proxy on the loopback."""
+    config = uvicorn.Config(
+        make_server(store, Blobs(database), SECRET), port=0, log_level="warning", access_log=False
+    )
+    ready = threading.Event()
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            ready.set()
+
+    server = Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    if not ready.wait(10):
+        raise RuntimeError("the store server does not start")
+    port = server.servers[0].sockets[0].getsockname()[1]
+    caller = StoreServer(f"http://127.0.0.1:{port}", SECRET)
+    yield ProxyStore(caller)
+    caller.close()
+    server.should_exit = True
+    thread.join(10)
+
+
+def bench_database(name: str, url: str, sizes: list[int], seconds: float) -> list[Figure]:
+    """Everything on one database; the embedded one also by proxy."""
+    figures: list[Figure] = []
+    database = Database(url)
+    migrate(database)
+    store = SqlStore(database)
+    smallest: dict[str, float] = {}
+    smallest_proxy: dict[str, float] = {}
+    filled = 0
+    for size in sizes:
+        rate = fill(store, filled, size)
+        filled = size
+        if not database.is_sqlite:
+            with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text("VACUUM ANALYZE"))
+        figures.append(Figure("store", f"{name}: puts in batches, to {size:,}", rate, "entries/s"))
+        figures += bench_lookups(name, store, size, database, smallest, LOOKUPS)
+        if database.is_sqlite:
+            with served(store, database) as proxy:
+                figures += bench_lookups(f"proxy to {name}", proxy, size, None, smallest_proxy, LOOKUPS)
+    figures += bench_puts(name, database, store, seconds)
+    database.close()
+    return figures
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="entries in the store")
+    parser.add_argument("--seconds", type=float, default=5.0, help="for each rate of puts")
+    arguments = parser.parse_args()
+    sizes = sorted(arguments.sizes)
+    figures: list[Figure] = []
+    memory, filled, smallest = MemoryStore(), 0, {}
+    for size in sizes:
+        fill(memory, filled, size)
+        filled = size
+        figures += bench_lookups("memory", memory, size, None, smallest, 3)
+    del memory
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{Path(folder) / 'bench.db'}"
+        figures += bench_database("SQLite", url, sizes, arguments.seconds)
+    with private_postgres("shared_buffers=512MB", "max_wal_size=4GB") as url:
+        figures += bench_database("PostgreSQL", url, sizes, arguments.seconds)
+    report(figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The app: pages, gate and shield put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import reflex as rx
+from starlette.types import ASGIApp
+
+from bitmail import routes
+from bitmail.api import api
+from bitmail.current import off_loop, service
+from bitmail.frontend import CLIENT
+from bitmail.gate import Gate
+from bitmail.live import Live
+from bitmail.pages import compose, login, mailbox, shell
+from bitmail.shield import Shield
+from bitmail.state.compose import ComposeState
+from bitmail.state.login import LogInState
+from bitmail.state.mailbox import MailboxState
+from bitmail.state.message import MessageState
+from bitmail.state.session import SessionState
+
+log = logging.getLogger(__name__)
+
+
+def shielded(inner: ASGIApp) -> ASGIApp:
+    """The app behind its shield, with the API before the page."""
+    running = service()
+    return Shield(inner, CLIENT, running.settings.allowed_origins(), running.secret)
+
+
+@asynccontextmanager
+async def lifespan() -> AsyncIterator[None]:
+    """The service works while the server does, and pages are told what changes."""
+    running = service()
+    live = Live(app, SessionState.refresh, asyncio.get_running_loop())
+    running.pages = live
+    running.model.watch(live.changed)
+    await off_loop(running.start)
+    try:
+        yield
+    finally:
+        await off_loop(running.stop)
+
+
+def failed(exception: Exception) -> None:
+    """An event could not be handled; its traceback is for the log, never for the page."""
+    log.error("an event could not be handled", exc_info=exception)
+
+
+app = rx.App(
+    stylesheets=["/bitmail.css"],
+    head_components=[rx.el.link(rel="icon", href="/mark.svg", type="image/svg+xml")],
+    html_lang="en",
+    toaster=None,
+    backend_exception_handler=failed,
+    api_transformer=[api(), shielded],
+    app_wraps={(5, "Overlay"): lambda stateful: shell.connection() if stateful else None},
+)
+app.add_middleware(Gate())
+app.register_lifespan_task(lifespan)
+
+app.add_page(login.login(), route=routes.LOG_IN, title="Log in · BitMail", on_load=LogInState.show)
+for route, name in ((routes.INBOX, "Inbox"), (routes.DRAFTS, "Drafts"), (routes.SENT, "Sent")):
+    app.add_page(
+        mailbox.mailbox(route, name),
+        route=route,
+        title=f"{name} · BitMail",
+        on_load=[SessionState.enter, MailboxState.open, MessageState.open],
+    )
+app.add_page(
+    compose.compose(),
+    route=routes.COMPOSE,
+    title="New message · BitMail",
+    on_load=[SessionState.enter, MailboxState.open],
+)

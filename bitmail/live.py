@@ -1,0 +1,75 @@
+"""Live pages: when something of a person's changes, their open pages are told to look.
+
+The private parts of Reflex that this needs are all here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+
+import reflex as rx
+from reflex_base.event import Event, EventHandler
+from reflex_base.utils.format import format_event_handler
+
+log = logging.getLogger(__name__)
+
+CALM = 0.05
+"""Seconds in which changes are gathered before a page is told."""
+
+
+class Live:
+    """Which pages are open for whom.
+
+    A page that was told is not told again before it has looked, so a flood of changes costs each page one look at a
+    time, whatever the flood.
+    """
+
+    def __init__(self, app: rx.App, refresh: EventHandler, loop: asyncio.AbstractEventLoop) -> None:
+        """
+        Args:
+            app: the app whose pages these are.
+            refresh: the handler by which a page looks again; it passes the gate like any other event.
+            loop: the loop that serves the app.
+        """
+        self._app = app
+        self._refresh = format_event_handler(refresh)
+        self._loop = loop
+        self._pages: defaultdict[str, set[str]] = defaultdict(set)
+        self._told: set[str] = set()
+
+    def join(self, user: str, token: str) -> None:
+        """A page of this person is open, and about to look."""
+        self._told.discard(token)
+        self._pages[user].add(token)
+
+    def changed(self, user: str) -> None:
+        """Something of this person's changed; may be called from any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._schedule, user)
+        except RuntimeError:
+            log.debug("the loop is closed; no page is left to tell")
+
+    def _schedule(self, user: str) -> None:
+        for token in self._pages.get(user, set()) - self._told:
+            self._told.add(token)
+            self._loop.call_later(CALM, self._tell, user, token)
+
+    def _tell(self, user: str, token: str) -> None:
+        if not self._is_open(token):
+            self._told.discard(token)
+            self._pages[user].discard(token)
+            if not self._pages[user]:
+                del self._pages[user]
+            return
+        task = self._loop.create_task(self._send(token))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _send(self, token: str) -> None:
+        with self._app.set_contexts():
+            await self._app.event_processor.enqueue(token, Event(name=self._refresh, payload={}))
+
+    def _is_open(self, token: str) -> bool:
+        namespace = self._app.event_namespace
+        return namespace is not None and token in namespace.token_to_sid

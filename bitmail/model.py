@@ -1,0 +1,134 @@
+"""The mail model: the one place with the rules of who may do what with which mail."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bitmail.accounts import Account, Accounts
+from bitmail.drafts import Drafts
+from bitmail.errors import NoSuchMail
+from bitmail.mailboxes import Mailboxes
+from bitmail.outbox import Outbox
+from bitmail.sessions import Sessions
+from mta.container import Container
+from mta.events import Event, EventKind
+from mta.incoming import IncomingMail
+from mta.submission import Submission
+from store import Blobs, JsonStore
+
+log = logging.getLogger(__name__)
+
+NOTICES = 50
+"""Notices kept for a person who does not look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An INFORM_USER event as the person sees it.
+
+    Attributes:
+        number: greater than that of every notice before it.
+        at: seconds since the epoch.
+        text: one sentence.
+        submission: the mail it is about.
+        good: whether it is good news.
+    """
+
+    number: int
+    at: float
+    text: str
+    submission: str
+    good: bool
+
+
+class MailModel:
+    """Accounts, sessions, mailboxes, drafts and sending, over one store and one container. Every call may block.
+
+    Attributes:
+        accounts, sessions, mailboxes, drafts, outbox: the parts, each with its verbs.
+    """
+
+    def __init__(self, store: JsonStore, blobs: Blobs, container: Container, domain: str) -> None:
+        self.accounts = Accounts(store, domain)
+        self.sessions = Sessions(store)
+        self.mailboxes = Mailboxes(store, blobs)
+        self.drafts = Drafts(store)
+        self.outbox = Outbox(store, blobs, self.drafts, container)
+        self._container = container
+        self._notices: defaultdict[str, deque[Notice]] = defaultdict(lambda: deque(maxlen=NOTICES))
+        self._given: dict[int, int] = {}
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._watchers: list[Callable[[str], None]] = []
+        container.watch(lambda change: self._changed(change.owner))
+        container.listen(self._heard)
+
+    def log_in(self, name: str, password: str) -> tuple[Account, str]:
+        """Open or make the account and begin a session; return the account and the session's secret.
+
+        Raises:
+            LogInRefused: with a sentence for the person.
+        """
+        account = self.accounts.log_in(name, password)
+        return account, self.sessions.open(account.name)
+
+    def submission(self, user: str, id: str) -> Submission:
+        """A submission of this person, as it is now.
+
+        Raises:
+            NoSuchMail: there is none, or it is somebody else's.
+        """
+        submission = self._container.submission(id)
+        if submission is None or submission.owner != user:
+            raise NoSuchMail("There is no such submission.")
+        return submission
+
+    def submissions(self, user: str, ids: Sequence[str]) -> dict[str, Submission]:
+        """Those of the submissions named that are this person's, by id."""
+        found = self._container.submissions(ids)
+        return {id: submission for id, submission in found.items() if submission.owner == user}
+
+    def receive(self, mail: IncomingMail) -> None:
+        """File an incoming mail in INBOX; it is durable when this returns, and repeating changes nothing."""
+        account = self.accounts.at(mail.recipient)
+        if account is None:
+            raise NoSuchMail(f"{mail.recipient} has no mailbox here")
+        if self.mailboxes.file(account.name, mail.id, mail.raw, mail.received_at):
+            self._changed(account.name)
+
+    def notices(self, user: str, after: int = 0) -> list[Notice]:
+        """The person's latest notices, as far as their numbers are greater than `after`; at most `NOTICES`."""
+        with self._lock:
+            return [notice for notice in self._notices.get(user, ()) if notice.number > after]
+
+    def pending_notices(self, session: int, user: str) -> list[Notice]:
+        """The notices that a session has not been given yet; they count as given then."""
+        with self._lock:
+            after = self._given.get(session, 0)
+        news = self.notices(user, after)
+        if news:
+            with self._lock:
+                self._given[session] = news[-1].number
+        return news
+
+    def watch(self, watcher: Callable[[str], None]) -> None:
+        """Have `watcher` called with a person's name whenever something of theirs changed, from any thread."""
+        self._watchers.append(watcher)
+
+    def _heard(self, event: Event) -> None:
+        if event.kind is EventKind.INFORM_USER and event.owner:
+            good = event.status is not None and event.status.value in ("sent", "delivered")
+            with self._lock:
+                self._notices[event.owner].append(
+                    Notice(next(self._numbers), event.at, event.text, event.submission_id, good)
+                )
+            self._changed(event.owner)
+
+    def _changed(self, user: str) -> None:
+        for watcher in self._watchers:
+            watcher(user)

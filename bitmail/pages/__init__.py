@@ -1,0 +1,1 @@
+"""The views: functions from state to components."""

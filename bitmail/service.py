@@ -1,0 +1,97 @@
+"""The composition root: which store, which container, which model make up the running service."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Protocol
+
+from bitmail.mailboxes import GROUPS
+from bitmail.model import MailModel
+from bitmail.settings import Settings
+from mta.container import Container
+from mta.providers.catalogue import make_providers
+from mta.providers.loopback import LoopBack
+from mta.scheduler import make_scheduler
+from mta.strategy import ThresholdFailureStrategy
+from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
+from store import Blobs, Database, SqlStore, migrate
+
+log = logging.getLogger(__name__)
+
+
+class OpenPages(Protocol):
+    """Follows which pages are open, and tells them when something changes."""
+
+    def join(self, user: str, token: str) -> None:
+        """A page of this person is open, and about to look."""
+
+
+class NoPages:
+    """Where nobody looks."""
+
+    def join(self, user: str, token: str) -> None:
+        """Nothing to follow."""
+
+
+class Service:
+    """Everything that runs behind the page, wired by the settings.
+
+    Attributes:
+        settings: as read at start.
+        database, store, blobs: the storage tier.
+        container: the sending tier.
+        model: the mail model.
+        secret: shared by every process on this store, never shown.
+        pages: the open pages.
+        is_demo: no provider is configured, so mail comes back to its author.
+    """
+
+    def __init__(self, settings: Settings, *, when_nobody_left: Callable[[], None] = lambda: None) -> None:
+        """
+        Args:
+            settings: what the operator set.
+            when_nobody_left: called once when the container has said GOOD_BYE.
+
+        Raises:
+            ConfigurationError: naming the variable that cannot work.
+            StoreError: the database cannot be used.
+        """
+        self.settings = settings
+        self.database = Database(settings.resolved_database_url())
+        migrate(self.database)
+        migrate(self.database, MTA_MIGRATIONS, MTA_VERSION_TABLE)
+        self.store = SqlStore(self.database, groups=GROUPS)
+        self.blobs = Blobs(self.database)
+        providers = make_providers(settings, lambda mail: self.model.receive(mail))
+        self.is_demo = all(isinstance(provider, LoopBack) for provider in providers)
+        self.container = Container(
+            self.database,
+            providers,
+            scheduler=make_scheduler(settings.scheduler),
+            strategy=lambda: ThresholdFailureStrategy(settings.failure_threshold),
+            settings=settings.container_settings(),
+            when_nobody_left=when_nobody_left,
+        )
+        self.secret = self._shared_secret()
+        self.pages: OpenPages = NoPages()
+        self.model = MailModel(self.store, self.blobs, self.container, settings.domain)
+
+    def start(self) -> None:
+        """Finish what a crash interrupted, and begin to send."""
+        self.model.outbox.recover()
+        self.container.start()
+
+    def _shared_secret(self) -> bytes:
+        """32 random bytes, the same for every process on this store."""
+        mine = {"kind": "secret", "value": secrets.token_hex(32)}
+        id, _ = self.store.put_if_absent({"kind": "secret"}, mine)
+        entry = self.store.get_by_id(id)
+        return bytes.fromhex((entry.data if entry else mine)["value"])
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Finish what is in flight, within `timeout` seconds, and close the database."""
+        self.container.stop(timeout)
+        self.store.close()
+        self.database.close()

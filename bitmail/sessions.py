@@ -1,0 +1,76 @@
+"""Sessions: who is calling, proved by a secret of which only the hash is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from store import JsonStore
+
+IDLE = 7 * 86400.0
+"""Seconds without a visit after which a session ends."""
+LONGEST = 30 * 86400.0
+"""Seconds after which a session ends in any case."""
+TOUCH = 300.0
+"""Seconds between two records of a visit, so that looking does not mean writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One person's log-in in one browser.
+
+    Attributes:
+        id: the store's id of it.
+        user: the account's name.
+        zone: the IANA time zone of the browser, as far as it said one.
+    """
+
+    id: int
+    user: str
+    zone: str = "UTC"
+
+
+class Sessions:
+    """All sessions, found by their secret."""
+
+    def __init__(self, store: JsonStore, *, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._clock = clock
+
+    def open(self, user: str) -> str:
+        """Begin a session and return its secret: 256 random bits, to be given to the browser and kept nowhere else."""
+        secret = secrets.token_urlsafe(32)
+        now = repr(self._clock())
+        self._store.put({"kind": "session", "hash": _hash(secret), "user": user, "created": now, "seen": now})
+        return secret
+
+    def find(self, secret: str) -> Session | None:
+        """The session of a secret, unless there is none or it has expired."""
+        if not secret or len(secret) > 128:
+            return None
+        found = self._store.get({"kind": "session", "hash": _hash(secret)}, limit=1)
+        if not found:
+            return None
+        entry, now = found[0], self._clock()
+        if now - float(entry.data["created"]) > LONGEST or now - float(entry.data["seen"]) > IDLE:
+            self._store.remove(entry.id)
+            return None
+        if now - float(entry.data["seen"]) > TOUCH:
+            self._store.update_by_id(entry.id, {"seen": repr(now)})
+        return Session(entry.id, entry.data["user"], entry.data.get("zone", "UTC"))
+
+    def set_zone(self, session: Session, zone: str) -> None:
+        """Remember the time zone of the browser; the caller has checked that it is one."""
+        self._store.update_by_id(session.id, {"zone": zone}, expecting={"kind": "session"})
+
+    def close(self, secret: str) -> None:
+        """End a session; from now on its secret opens nothing."""
+        for entry in self._store.get({"kind": "session", "hash": _hash(secret)}):
+            self._store.remove(entry.id)
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

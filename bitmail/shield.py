@@ -1,0 +1,198 @@
+"""The shield around the app: who may connect, how much they may send, and what a browser may do with the answer."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bitmail.current import SESSION_COOKIE, cookie, session_of
+from bitmail.routes import GUARDED, INBOX, LOG_IN
+
+BODY_LIMIT = 40 * 1024 * 1024
+"""Bytes that one request may carry: 25 MB of files in base64, and the words around them."""
+SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
+_INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
+_ENV_FILE = re.compile(r"/assets/reflex-env-[A-Za-z0-9_-]+\.js")
+_BAKED_URL = re.compile(r"(http|ws)://localhost:3000")
+
+
+class BodyTooLarge(Exception):
+    """More was sent than one request may carry."""
+
+
+class Shield:
+    """Wraps the whole app, and lets nothing pass that the settings and the session do not allow."""
+
+    def __init__(self, app: ASGIApp, client: Path, origins: Iterable[str], secret: bytes) -> None:
+        """
+        Args:
+            app: what is protected.
+            client: folder of the exported front end.
+            origins: origins that may connect and change things; none means only the origin that a request
+                itself is addressed to.
+            secret: binds the pages' tokens to sessions; the same in all processes that share page states.
+        """
+        self._app = app
+        self._client = client
+        self._origins = frozenset(origins)
+        self._hosts = frozenset(urlsplit(origin).netloc for origin in self._origins)
+        self._secret = secret
+        self._policy = _content_security_policy(client)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refusal = self._refusal(scope, headers)
+        if refusal is not None:
+            await _refuse(refusal, scope, receive, send)
+            return
+        if scope["path"].startswith("/_event"):
+            scope = scope | {"query_string": self._bound(scope["query_string"], headers)}
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, send)
+            return
+        answer = await self._own_answer(scope, headers)
+        if answer is not None:
+            await answer(scope, receive, self._hardened(scope, send))
+            return
+        try:
+            await self._app(scope, _counted(receive), self._hardened(scope, send))
+        except BodyTooLarge:
+            await _too_large()(scope, receive, self._hardened(scope, send))
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if self._hosts and host.lower() not in self._hosts:
+            return PlainTextResponse(
+                "This server does not answer to that name. Its operator can add it to BITMAIL_ORIGINS.\n", 421
+            )
+        changes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
+        if changes and origin is not None and not self._is_ours(origin.lower(), host.lower()):
+            return PlainTextResponse(
+                "Pages of other sites may not do this. The operator can add an origin to BITMAIL_ORIGINS.\n", 403
+            )
+        if scope["path"].startswith("/_upload"):
+            return PlainTextResponse("There is nothing here.\n", 404)
+        length = headers.get("content-length", "0")
+        if scope["type"] == "http" and (not length.isdecimal() or int(length) > BODY_LIMIT):
+            return _too_large()
+        return None
+
+    def _is_ours(self, origin: str, host: str) -> bool:
+        return origin in self._origins if self._origins else urlsplit(origin).netloc == host
+
+    def _bound(self, query: bytes, headers: Headers) -> bytes:
+        """The query with the client's token made useless to whoever has not got the session's cookie as well."""
+        session = cookie(headers.get("cookie", ""), SESSION_COOKIE)
+        pairs = []
+        for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+            if name == "token":
+                bound = hmac.new(self._secret, f"{session}\0{value}".encode(), hashlib.sha256)
+                value = bound.hexdigest()  # noqa: PLW2901 - the very point
+            pairs.append((name, value))
+        return urlencode(pairs).encode()
+
+    async def _own_answer(self, scope: Scope, headers: Headers) -> Response | None:
+        """What the shield answers itself: the way in for whoever comes, and the address the page connects to."""
+        path = scope["path"].rstrip("/")
+        if path in ("", LOG_IN, *GUARDED):
+            known = await session_of(headers.get("cookie", "")) is not None
+            if not known and path != LOG_IN:
+                return RedirectResponse(LOG_IN, 303)
+            if known and path in ("", LOG_IN):
+                return RedirectResponse(INBOX, 303)
+        elif _ENV_FILE.fullmatch(path):
+            file = self._client / path.lstrip("/")
+            if file.is_file():
+                return Response(self._addressed(file.read_text(), scope, headers), media_type="text/javascript")
+        return None
+
+    def _addressed(self, script: str, scope: Scope, headers: Headers) -> str:
+        host = headers.get("host", "")
+        if not re.fullmatch(r"[A-Za-z0-9.:\[\]-]+", host):
+            host = "localhost"
+        secure = "s" if scope["scheme"] == "https" or f"https://{host.lower()}" in self._origins else ""
+        return _BAKED_URL.sub(lambda found: f"{found[1]}{secure}://{host}", script)
+
+    def _hardened(self, scope: Scope, send: Send) -> Send:
+        async def hardened(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = self._policy
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["X-Frame-Options"] = "DENY"
+                headers["Referrer-Policy"] = "same-origin"
+                headers["Cross-Origin-Opener-Policy"] = "same-origin"
+                is_asset = scope["path"].startswith("/assets/") and not _ENV_FILE.fullmatch(scope["path"])
+                if is_asset and message["status"] in (200, 304):
+                    headers["Cache-Control"] = "public, max-age=31536000, immutable"
+                else:
+                    headers.setdefault("Cache-Control", "no-cache" if message["status"] == 200 else "no-store")
+            await send(message)
+
+        return hardened
+
+
+def _content_security_policy(client: Path) -> str:
+    """Only our own scripts run: those in files, and those in our pages as they were built, by their hashes."""
+    hashes = {
+        base64.b64encode(hashlib.sha256(script).digest()).decode()
+        for page in client.glob("**/*.html")
+        for script in _INLINE_SCRIPT.findall(page.read_bytes())
+    }
+    scripts = " ".join(f"'sha256-{digest}'" for digest in sorted(hashes))
+    return "; ".join((
+        "default-src 'none'",
+        f"script-src 'self' {scripts}".strip(),
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "font-src 'self'",
+        "manifest-src 'self'",
+        "form-action 'self'",
+        "frame-src 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    ))
+
+
+def _counted(receive: Receive) -> Receive:
+    """The same, until more than the limit has come; a chunked body says no length beforehand."""
+    received = 0
+
+    async def counted() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > BODY_LIMIT:
+            raise BodyTooLarge
+        return message
+
+    return counted
+
+
+def _too_large() -> Response:
+    limit = BODY_LIMIT // 1024 // 1024
+    return PlainTextResponse(f"This is too large: a request may carry {limit} MB.\n", 413)
+
+
+async def _refuse(answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 4403, "reason": "refused"})
+        return
+    await answer(scope, receive, send)
+
+
+Shielded = Callable[[ASGIApp], Shield]

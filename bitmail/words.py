@@ -1,0 +1,100 @@
+"""How times, people and deliveries are put into words for the person who reads them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+from mta.outcomes import Outcome, Status
+from mta.submission import Attempt, Delivery
+
+_WORD = re.compile(r"[^\W_]+")
+_URGENCY = (
+    Status.FAILED,
+    Status.BOUNCED,
+    Status.COMPLAINED,
+    Status.UNCERTAIN,
+    Status.DEFERRED,
+    Status.SENDING,
+    Status.QUEUED,
+    Status.CANCELLED,
+    Status.SENT,
+    Status.DELIVERED,
+)
+"""Which status stands for a mail with several recipients: the first of these that any of them has."""
+
+
+def is_zone(name: object) -> bool:
+    """Whether this is the name of an IANA time zone; browsers may say anything."""
+    return isinstance(name, str) and name in available_timezones()
+
+
+def clock_time(at: float, zone: ZoneInfo) -> str:
+    """The time of day, to the second: 14:02:07."""
+    return f"{datetime.fromtimestamp(at, zone):%H:%M:%S}"
+
+
+def short_time(at: float, now: float, zone: ZoneInfo) -> str:
+    """A time as short as the reader's day allows: 14:02, Mon, 25 Nov, or 2025-11-25."""
+    then, today = datetime.fromtimestamp(at, zone), datetime.fromtimestamp(now, zone)
+    if then.date() == today.date():
+        return f"{then:%H:%M}"
+    if then.date() < today.date() and today.date() - then.date() < timedelta(days=7):
+        return f"{then:%a}"
+    if then.year == today.year:
+        return f"{then.day} {then:%b}"
+    return f"{then:%Y-%m-%d}"
+
+
+def full_time(at: float, zone: ZoneInfo) -> str:
+    """A time in full: Wednesday, 25 November 2026, 14:02:07."""
+    then = datetime.fromtimestamp(at, zone)
+    return f"{then:%A}, {then.day} {then:%B %Y, %H:%M:%S}"
+
+
+def initials(name: str) -> str:
+    """One or two capitals that stand for a person."""
+    words = _WORD.findall(name.partition("@")[0]) or ["?"]
+    letters = words[0][0] + words[-1][0] if len(words) > 1 else words[0][:2]
+    return letters.upper()
+
+
+def summary(deliveries: Iterable[Delivery]) -> tuple[Status, str]:
+    """One status for a whole mail, and the words beside it: how many recipients it is true of, if not of all."""
+    counts = Counter(delivery.status for delivery in deliveries)
+    status = next(status for status in _URGENCY if counts[status])
+    count, total = counts[status], counts.total()
+    return status, status.value if count == total else f"{count} {status.value}"
+
+
+def story(delivery: Delivery, zone: ZoneInfo) -> str:
+    """What became of one recipient, in plain sentences with time and provider."""
+    tries = [_try(attempt, zone) for attempt in delivery.attempts if attempt.outcome is not None]
+    when = clock_time(delivery.updated, zone)
+    match delivery.status:
+        case Status.QUEUED:
+            end = "Waits for its turn." if not tries else "Goes to the next provider."
+        case Status.SENDING:
+            end = f"{delivery.provider} is taking it now." if delivery.provider else "A provider is taking it now."
+        case Status.SENT:
+            end = ""
+        case Status.DELIVERED:
+            end = f"Delivered at {when}."
+        case Status.CANCELLED:
+            end = f"Cancelled at {when}; it was not sent."
+        case _:
+            end = delivery.detail
+    parts = [part for part in (*tries[-4:], end) if part]
+    if len(parts) > 1 and parts[-1] == parts[-2]:
+        parts.pop()
+    return " ".join(parts) or delivery.detail
+
+
+def _try(attempt: Attempt, zone: ZoneInfo) -> str:
+    at = clock_time(attempt.at + attempt.ms / 1000, zone)
+    if attempt.outcome is Outcome.ACCEPTED:
+        return f"{attempt.provider} took it at {at} in {attempt.ms} ms."
+    return f"{attempt.provider} at {at}: {attempt.detail}"

@@ -1,0 +1,88 @@
+"""Attempts: threads that write down that an attempt starts, call the provider, and hand in the answer."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from mta.claim import Claim
+from mta.leases import Leases
+from mta.outcomes import Answer, Outcome
+from mta.providers.base import Outgoing, Provider
+from mta.runs import Run
+from mta.spool import Spool
+from mta.work import Work
+from store.errors import StoreUnavailable
+
+LOG = logging.getLogger(__name__)
+
+IDLE_SECONDS = 30.0
+"""How long a thread without work stays."""
+
+
+class Attempts:
+    """The threads of one container: as many as attempts are made at once, and gone when there are none."""
+
+    def __init__(
+        self,
+        work: Work,
+        spool: Spool,
+        leases: Leases,
+        clock: Callable[[], float],
+        tell_sending: Callable[[Claim, float], None],
+    ) -> None:
+        """
+        Args:
+            work: where attempts come from and answers go to.
+            spool: where the mail itself is.
+            leases: where attempts are written down.
+            clock: the time in seconds since the epoch.
+            tell_sending: called with the delivery and the time, after its attempt is written down and before
+                the network is touched.
+        """
+        self._work = work
+        self._spool = spool
+        self._leases = leases
+        self._clock = clock
+        self._tell_sending = tell_sending
+
+    def hire(self) -> None:
+        """Start one more thread."""
+        threading.Thread(target=self._make_attempts, name="attempt", daemon=True).start()
+
+    def _make_attempts(self) -> None:
+        while (run := self._work.take(IDLE_SECONDS)) is not None:
+            self._make(run)
+
+    def _make(self, run: Run) -> None:
+        claim, provider = run.claim, run.service.provider
+        at = self._clock()
+        try:
+            raw = self._spool.raw(claim.submission_id) if claim.raw is None else claim.raw
+            ours = self._leases.start(claim.id, claim.attempt, provider.name, at)
+        except KeyError:
+            ours = False  # the submission was removed
+        except StoreUnavailable as error:
+            LOG.warning("an attempt is not made before it can be written down: %s", error)
+            self._work.not_started(run, ours=True)
+            return
+        except Exception:  # as above; the thread must not end with the attempt in its hand
+            LOG.exception("an attempt could not be written down, so it is not made")
+            self._work.not_started(run, ours=True)
+            return
+        if not ours:
+            self._work.not_started(run, ours=False)
+            return
+        self._work.started(run)
+        self._tell_sending(run.claim, at)
+        self._work.finished(run, _send(provider, Outgoing(claim.id, claim.sender, claim.recipient, raw)))
+
+
+def _send(provider: Provider, message: Outgoing) -> Answer:
+    try:
+        return provider.send(message)
+    except Exception as error:
+        # It may have been sent before this, so nothing less than uncertain is true.
+        LOG.exception("%s raised instead of answering; its code has a fault", provider.name)
+        return Answer(Outcome.UNCERTAIN, f"It failed in a way it should not ({type(error).__name__}).")

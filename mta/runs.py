@@ -1,0 +1,121 @@
+"""Runs: tasks on their way to a provider, from the choice of the provider to its answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from mta.claim import Claim
+from mta.outcomes import Status
+from mta.schedule import Choice
+from mta.service import Service
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """A delivery that this container holds, and the providers that had their chance in this round."""
+
+    claim: Claim
+    order: int
+    tried: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """A task on its way to a provider; `began` is set once the attempt is written down."""
+
+    task: Task
+    service: Service
+    trial: bool
+    claim: Claim
+    began: float | None = None
+    written_off: bool = False
+
+    def start(self) -> None:
+        """Note that the attempt is written down, and that the network comes next."""
+        number, name = self.claim.attempt + 1, self.service.name
+        self.claim = replace(self.claim, attempt=number, status=Status.SENDING, provider=name)
+        self.task.claim = self.claim
+        self.began = time.monotonic()
+
+    def seconds(self) -> float:
+        """How long the attempt has been running."""
+        return 0.0 if self.began is None else time.monotonic() - self.began
+
+    def seconds_left(self, overrun: float) -> float:
+        """How long its provider may still take; `overrun` is what is granted beyond its own time-out."""
+        if self.began is None:
+            return float("inf")
+        return self.service.provider.options.timeout + overrun - self.seconds()
+
+
+class Runs:
+    """The runs that wait for a thread, and those that a thread has; every caller holds the lock."""
+
+    def __init__(self, lock: threading.RLock, overrun: float) -> None:
+        self._there = threading.Condition(lock)
+        self._overrun = overrun
+        self._ready: deque[Run] = deque()
+        self._running: set[Run] = set()
+        self._free_threads = 0
+        self._hire: Callable[[], None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._ready) + len(self._running)
+
+    def hire_with(self, hire: Callable[[], None]) -> None:
+        """Use `hire` to start one more thread that takes runs."""
+        self._hire = hire
+
+    def send_off(self, task: Task, choice: Choice) -> None:
+        """Let a thread take a task to a provider."""
+        choice.service.take(trial=choice.trial)
+        self._ready.append(Run(task, choice.service, choice.trial, task.claim))
+        if self._free_threads >= len(self._ready):
+            self._there.notify()
+        elif self._hire is not None:
+            self._free_threads += 1
+            self._hire()
+
+    def take(self, seconds: float) -> Run | None:
+        """Wait for a run; None when none came for so long, or `dismiss` was called."""
+        if not self._ready:
+            self._there.wait(seconds)
+        self._free_threads -= 1
+        if not self._ready:
+            return None
+        run = self._ready.popleft()
+        self._running.add(run)
+        return run
+
+    def ended(self, run: Run) -> None:
+        """A thread is free again; its run left its provider, unless it was written off before."""
+        self._free_threads += 1
+        if not run.written_off:
+            self._running.discard(run)
+
+    def pull_back(self, service: Service | None = None) -> Iterator[Task]:
+        """The tasks of runs that no thread has taken, of one provider or of all; they are runs no more."""
+        for run in [run for run in self._ready if service is None or run.service is service]:
+            self._ready.remove(run)
+            run.service.give_back(trial=run.trial)
+            yield run.task
+
+    def overdue(self) -> list[Run]:
+        """Runs whose provider takes longer than it may; they are written off, and their threads with them."""
+        late = [run for run in self._running if run.seconds_left(self._overrun) <= 0]
+        for run in late:
+            run.written_off = True
+            self._running.discard(run)
+        return late
+
+    def next_overdue(self) -> float:
+        """Seconds until a run is overdue; infinity if none is running."""
+        return min((run.seconds_left(self._overrun) for run in self._running), default=float("inf"))
+
+    def dismiss(self) -> None:
+        """Send the threads home that wait for a run."""
+        self._there.notify_all()

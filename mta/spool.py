@@ -1,0 +1,280 @@
+"""The spool: the durable table of submissions, deliveries and attempts, as those who submit see it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mta.errors import KeyConflict
+from mta.outcomes import Outcome, Status
+from mta.submission import Attempt, Delivery, NewSubmission, Submission
+from mta.tables import attempts, deliveries, submissions
+from store.database import Database
+
+CANCELLABLE = (Status.QUEUED, Status.DEFERRED)
+"""Where surely no provider has the mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepting:
+    id: str
+    created: float
+    expires: float
+    new: NewSubmission
+    digest: str
+    recipients: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cancelling:
+    submission_id: str
+    now: float
+
+
+class Spool:
+    """Accepts submissions and shows what became of them.
+
+    Any number of threads, processes and hosts may use one spool.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        dialect = sqlite if database.is_sqlite else postgresql
+        self._insert_submission = (
+            dialect.insert(submissions)
+            .on_conflict_do_nothing(index_elements=[submissions.c.owner, submissions.c.key])
+            .execution_options(preserve_rowcount=True)
+        )
+
+    def submit(self, new: NewSubmission, now: float, lifetime: float) -> tuple[Submission, bool]:
+        """Write a submission and its deliveries, durable on return.
+
+        Args:
+            new: the mail.
+            now: the time, in seconds since the epoch.
+            lifetime: how long to try, in seconds from when it may first be sent.
+
+        Returns:
+            The submission, and whether it is new: the same key and mail give the earlier submission.
+
+        Raises:
+            KeyConflict: the owner used this key for another mail.
+        """
+        accepting = _Accepting(
+            # In order of time, so that indexes grow at their end.
+            id=f"{int(now * 1000):011x}{secrets.token_hex(8)}",
+            created=now,
+            expires=max(now, new.not_before) + lifetime,
+            new=new,
+            digest=new.digest(),
+            recipients=tuple(dict.fromkeys(new.recipients)),
+        )
+        submission_id, digest = self._database.write(self._accept, accepting)
+        if digest != accepting.digest:
+            raise KeyConflict(f"the key {new.key!r} was used for another mail; take a new key for a new mail")
+        if submission_id != accepting.id:
+            earlier = self.submission(submission_id)
+            if earlier is None:
+                raise KeyConflict(
+                    f"the submission with the key {new.key!r} was just removed; submit it again"
+                )
+            return earlier, False
+        return _as_accepted(accepting), True
+
+    def submission(self, submission_id: str) -> Submission | None:
+        """The submission with this id as it is now, or None."""
+        return self.submissions([submission_id]).get(submission_id)
+
+    def submissions(self, ids: Iterable[str]) -> dict[str, Submission]:
+        """Those of these submissions that exist, by id; three queries for any number."""
+        wanted = list(dict.fromkeys(ids))
+        if not wanted:
+            return {}
+        with self._database.read() as connection:
+            heads = connection.execute(_HEADS, {"ids": wanted}).mappings().all()
+            rows = connection.execute(_DELIVERIES, {"ids": wanted}).mappings().all()
+            tries = connection.execute(_ATTEMPTS, {"ids": wanted}).mappings().all()
+        attempts_of: dict[str, list[Attempt]] = {}
+        for row in tries:
+            attempts_of.setdefault(row["delivery_id"], []).append(_attempt(row))
+        deliveries_of: dict[str, list[Delivery]] = {}
+        for row in rows:
+            made = tuple(attempts_of.get(row["id"], ()))
+            deliveries_of.setdefault(row["submission_id"], []).append(_delivery(row, made))
+        return {
+            head["id"]: Submission(**head, deliveries=tuple(deliveries_of.get(head["id"], ())))
+            for head in heads
+        }
+
+    def raw(self, submission_id: str) -> bytes:
+        """The mail itself, byte by byte as it was submitted.
+
+        Raises:
+            KeyError: there is no such submission.
+        """
+        with self._database.read() as connection:
+            raw = connection.execute(_RAW, {"id": submission_id}).scalar()
+        if raw is None:
+            raise KeyError(submission_id)
+        return bytes(raw)
+
+    def cancel(self, submission_id: str, now: float) -> list[Delivery]:
+        """Cancel the deliveries of a submission that surely no provider has.
+
+        Returns:
+            The deliveries that are cancelled by this call.
+        """
+        return self._database.write(_cancel, _Cancelling(submission_id, now))
+
+    def _accept(self, connection: Connection, items: Sequence[_Accepting]) -> list[tuple[str, str]]:
+        first: dict[tuple[str, str], _Accepting] = {}
+        for item in items:
+            first.setdefault((item.new.owner, item.new.key), item)
+        # In one order everywhere, so that two hosts writing the same keys never wait for each other.
+        batch = [first[pair] for pair in sorted(first)]
+        inserted = connection.execute(self._insert_submission, [_submission_row(item) for item in batch])
+        there = {pair: (item.id, item.digest) for pair, item in first.items()}
+        if inserted.rowcount != len(batch):
+            for row in connection.execute(_KEYS, {"keys": [item.new.key for item in batch]}):
+                if (row.owner, row.key) in there:
+                    there[row.owner, row.key] = (row.id, row.digest)
+        ours = [item for item in batch if there[item.new.owner, item.new.key][0] == item.id]
+        if ours:
+            connection.execute(deliveries.insert(), [row for item in ours for row in _delivery_rows(item)])
+        return [there[item.new.owner, item.new.key] for item in items]
+
+
+_HEADS = select(
+    submissions.c.id,
+    submissions.c.key,
+    submissions.c.owner,
+    submissions.c.sender,
+    submissions.c.subject,
+    submissions.c.created,
+).where(submissions.c.id.in_(bindparam("ids", expanding=True)))
+_DELIVERY_COLUMNS = (
+    deliveries.c.id,
+    deliveries.c.submission_id,
+    deliveries.c.recipient,
+    deliveries.c.status,
+    deliveries.c.provider,
+    deliveries.c.detail,
+    deliveries.c.updated,
+)
+_DELIVERIES = (
+    select(*_DELIVERY_COLUMNS)
+    .where(deliveries.c.submission_id.in_(bindparam("ids", expanding=True)))
+    .order_by(deliveries.c.submission_id, deliveries.c.position)
+)
+_ATTEMPTS = (
+    select(attempts)
+    .join(deliveries, deliveries.c.id == attempts.c.delivery_id)
+    .where(deliveries.c.submission_id.in_(bindparam("ids", expanding=True)))
+    .order_by(attempts.c.delivery_id, attempts.c.number)
+)
+_RAW = select(submissions.c.raw).where(submissions.c.id == bindparam("id"))
+_KEYS = select(submissions.c.id, submissions.c.owner, submissions.c.key, submissions.c.digest).where(
+    submissions.c.key.in_(bindparam("keys", expanding=True))
+)
+_CANCELLABLE = (
+    select(*_DELIVERY_COLUMNS)
+    .where(deliveries.c.submission_id == bindparam("submission"), deliveries.c.status.in_(CANCELLABLE))
+    .order_by(deliveries.c.position)
+    .with_for_update()
+)
+_CANCEL = (
+    update(deliveries)
+    .where(deliveries.c.submission_id == bindparam("submission"), deliveries.c.status.in_(CANCELLABLE))
+    .values(status=Status.CANCELLED, detail="", updated=bindparam("now"), due=None, lease="")
+)
+
+
+def _cancel(connection: Connection, items: Sequence[_Cancelling]) -> list[list[Delivery]]:
+    results = []
+    for item in items:
+        rows = connection.execute(_CANCELLABLE, {"submission": item.submission_id}).mappings().all()
+        if rows:
+            connection.execute(_CANCEL, {"submission": item.submission_id, "now": item.now})
+        changed = [_delivery(row, ()) for row in rows]
+        results.append(
+            [replace(one, status=Status.CANCELLED, detail="", updated=item.now) for one in changed]
+        )
+    return results
+
+
+def _submission_row(item: _Accepting) -> dict[str, Any]:
+    new = item.new
+    return {
+        "id": item.id,
+        "owner": new.owner,
+        "key": new.key,
+        "digest": item.digest,
+        "sender": new.sender,
+        "subject": new.subject,
+        "created": item.created,
+        "policy": new.policy,
+        "needs_envelope": new.needs_envelope,
+        "size": len(new.raw),
+        "raw": new.raw,
+    }
+
+
+def _delivery_rows(item: _Accepting) -> Iterable[dict[str, Any]]:
+    for position, recipient in enumerate(item.recipients):
+        yield {
+            "id": f"{item.id}-{position}",
+            "submission_id": item.id,
+            "position": position,
+            "recipient": recipient,
+            "status": Status.QUEUED,
+            "provider": "",
+            "detail": "",
+            "updated": item.created,
+            "priority": item.new.rank,
+            "due": max(item.created, item.new.not_before),
+            "expires": item.expires,
+            "lease": "",
+            "attempt": 0,
+            "rounds": 0,
+            "pinned": "",
+            "refused_by": "",
+            "doubtful": False,
+        }
+
+
+def _as_accepted(item: _Accepting) -> Submission:
+    new = item.new
+    return Submission(
+        id=item.id,
+        key=new.key,
+        owner=new.owner,
+        sender=new.sender,
+        subject=new.subject,
+        created=item.created,
+        deliveries=tuple(
+            Delivery(row["id"], row["recipient"], Status.QUEUED, "", "", item.created)
+            for row in _delivery_rows(item)
+        ),
+    )
+
+
+def _delivery(row: RowMapping | Mapping[str, Any], made: tuple[Attempt, ...]) -> Delivery:
+    return Delivery(
+        id=row["id"],
+        recipient=row["recipient"],
+        status=Status(row["status"]),
+        provider=row["provider"],
+        detail=row["detail"],
+        updated=row["updated"],
+        attempts=made,
+    )
+
+
+def _attempt(row: RowMapping) -> Attempt:
+    outcome = Outcome(row["outcome"]) if row["outcome"] else None
+    return Attempt(row["provider"], outcome, row["at"], row["ms"], row["detail"])

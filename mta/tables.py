@@ -1,0 +1,118 @@
+"""The spool's tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+MTA_MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
+"""Where the migrations of these tables are, for `store.migrate`."""
+MTA_VERSION_TABLE = "mta_version"
+
+metadata = MetaData()
+
+submissions = Table(
+    "spool_submissions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("needs_envelope", Boolean, nullable=False),
+    Column("size", Integer, nullable=False),
+    # Last, so that SQLite need not read it to find the others.
+    Column("raw", LargeBinary, nullable=False),
+    UniqueConstraint("owner", "key", name="spool_submissions_key"),
+)
+
+# `due` is the one column that decides whether somebody has to act on a delivery, and when. It is null in a
+# final state and never otherwise: a waiting delivery is due when its wait is over, a claimed one when its
+# lease ends. So one query finds what is to be sent, what waited long enough, and what a dead container held.
+deliveries = Table(
+    "spool_deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("submission_id", Text, ForeignKey(submissions.c.id, ondelete="CASCADE"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("updated", Double, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("due", Double),
+    Column("expires", Double, nullable=False),
+    Column("lease", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("rounds", Integer, nullable=False),
+    Column("pinned", Text, nullable=False),
+    Column("refused_by", Text, nullable=False),
+    Column("doubtful", Boolean, nullable=False),
+    CheckConstraint(
+        "(status IN ('queued', 'sending', 'deferred') AND due IS NOT NULL) OR status = 'uncertain' OR "
+        "(status IN ('sent', 'delivered', 'bounced', 'complained', 'failed', 'cancelled') AND due IS NULL)",
+        name="spool_deliveries_due",
+    ),
+    CheckConstraint("due IS NOT NULL OR lease = ''", name="spool_deliveries_lease"),
+    sqlite_with_rowid=False,
+)
+Index("spool_deliveries_submission", deliveries.c.submission_id)
+Index(
+    "spool_deliveries_due",
+    deliveries.c.priority,
+    deliveries.c.due,
+    sqlite_where=text("due IS NOT NULL"),
+    postgresql_where=text("due IS NOT NULL"),
+)
+Index(
+    "spool_deliveries_lease",
+    deliveries.c.lease,
+    sqlite_where=text("lease <> ''"),
+    postgresql_where=text("lease <> ''"),
+)
+
+attempts = Table(
+    "spool_attempts",
+    metadata,
+    Column("delivery_id", Text, ForeignKey(deliveries.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("ms", Integer, nullable=False),
+    Column("outcome", Text),
+    Column("detail", Text, nullable=False),
+    Column("provider_id", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+health = Table(
+    "spool_health",
+    metadata,
+    Column("container", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("until", Double),
+    Column("error", Text, nullable=False),
+    Column("counts", Text, nullable=False),
+    Column("updated", Double, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,363 @@
+"""The work in hand: the deliveries that this container holds, from their claim to their settlement.
+
+Everything here is in memory and guarded by one lock. No database, provider or listener is touched under it.
+"""
+
+from __future__ import annotations
+
+import bisect
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from mta.claim import Claim, Result
+from mta.events import Event
+from mta.leases import Settlement
+from mta.outcomes import Answer, Outcome, Status
+from mta.report import attempt_events, nobody_left_event, notice, provider_event
+from mta.runs import Run, Runs, Task
+from mta.schedule import Choice, Schedule
+from mta.service import ProviderHealth, Service, Transition
+from mta.settings import ContainerSettings, WhenDown
+from mta.verdict import STOPPED_DURING, Circumstances, Verdict, judge, postponed, unsettled
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A settlement to be written, and what is told once it is."""
+
+    task: Task
+    settlement: Settlement
+    events: tuple[Event, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What the spool thread has to do in one turn."""
+
+    settled: list[Settled]
+    events: list[Event]
+    renew: tuple[str, ...]
+    want: int
+
+
+class Work:
+    """The work in hand of one container."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        settings: ContainerSettings,
+        clock: Callable[[], float],
+        chance: random.Random,
+    ) -> None:
+        self._schedule = schedule
+        self._settings = settings
+        self._clock = clock
+        self._chance = chance
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+        """Notified when the spool thread may have something to do."""
+        self._held: dict[str, Task] = {}
+        self._waiting: list[Task] = []
+        self._runs = Runs(self.lock, settings.overrun)
+        self._settled: list[Settled] = []
+        self._events: list[Event] = []
+        self._claimed = 0
+        self._last_renewal = 0.0
+        self._nobody_left = False
+        self._in_trouble = False
+        self._stopping = False
+
+    def start(self, hire: Callable[[], None]) -> None:
+        """Begin; `hire` starts one more thread that takes attempts."""
+        with self.lock:
+            self._runs.hire_with(hire)
+
+    # The spool thread
+
+    def errand(self) -> Errand:
+        """What is to be written and claimed now."""
+        with self.lock:
+            now, ticks = self._clock(), time.monotonic()
+            self._schedule.wake(now)
+            self._write_off(now)
+            self._assign(now)
+            want = self._want(now, ticks)
+            if not want:
+                self._make_way(now, ticks)
+            renew: tuple[str, ...] = ()
+            if ticks - self._last_renewal >= self._settings.lease_seconds / 3:
+                renew = tuple(self._held)
+            errand = Errand(self._settled, self._events, renew, want)
+            self._settled, self._events = [], []
+            return errand
+
+    def written(self, errand: Errand, claims: Iterable[Claim]) -> None:
+        """Go on after a turn was committed: let go what is settled, take up what was claimed."""
+        with self.lock:
+            self._in_trouble = False
+            if errand.renew:
+                self._last_renewal = time.monotonic()
+            for one in errand.settled:
+                if not one.settlement.verdict.again:
+                    self._let_go(one.task)
+            now = self._clock()
+            for claim in claims:
+                self._admit(claim, now)
+            self._assign(now)
+
+    def not_written(self, settled: list[Settled]) -> None:
+        """Keep what a turn could not write; nothing is started until one succeeds."""
+        with self.lock:
+            self._settled = settled + self._settled
+            self._in_trouble = True
+
+    def has_news(self) -> bool:
+        """Whether something waits to be written or told."""
+        with self.lock:
+            return bool(self._settled or self._events)
+
+    def is_busy(self) -> bool:
+        """Whether the providers have enough to do from what was claimed ahead."""
+        with self.lock:
+            return bool(self._waiting and self._runs)
+
+    def is_in_trouble(self) -> bool:
+        """Whether the spool could not be reached the last time."""
+        with self.lock:
+            return self._in_trouble
+
+    def is_over(self) -> bool:
+        """Whether the work ended, by a stop or since no provider is left, and all in flight is written."""
+        with self.lock:
+            return self._is_ending() and not (self._runs or self._settled or self._events)
+
+    def has_lost_all(self) -> bool:
+        """Whether the work ended since no provider is left."""
+        with self.lock:
+            return self._nobody_left and not self._stopping
+
+    def next_change(self) -> float:
+        """Seconds until something is to be done without anybody saying so; infinity if nothing is."""
+        with self.lock:
+            refill = self._schedule.refill_in(time.monotonic()) if self._waiting else float("inf")
+            return max(0.0, min(refill, self._runs.next_overdue()))
+
+    # The threads that make attempts
+
+    def take(self, idle_seconds: float) -> Run | None:
+        """Wait for an attempt to be made; None when there is none for so long, or no more."""
+        with self.lock:
+            return self._runs.take(0.0 if self._is_ending() else idle_seconds)
+
+    def started(self, run: Run) -> None:
+        """Note that an attempt is written down, and that the network comes next."""
+        with self.lock:
+            run.start()
+
+    def not_started(self, run: Run, *, ours: bool) -> None:
+        """Put back an attempt that was not made.
+
+        Args:
+            run: the attempt.
+            ours: the spool could not be reached, so the delivery is tried again; else it is no longer ours.
+        """
+        with self.lock:
+            self._runs.ended(run)
+            run.service.give_back(trial=run.trial)
+            if ours:
+                self._in_trouble = True
+                self._wait_for_room(run.task)
+            else:
+                self._let_go(run.task)
+            self._assign(self._clock())
+            self.changed.notify()
+
+    def finished(self, run: Run, answer: Answer) -> None:
+        """Judge an answer: what becomes of the delivery, and of the provider."""
+        with self.lock:
+            self._runs.ended(run)
+            if not run.written_off:
+                run.service.ended()
+                self._judge(run, answer, self._clock())
+            elif answer.outcome is Outcome.ACCEPTED:  # late, but now it is known
+                self._judge_delivery(Task(run.claim, 0), run, answer, self._clock())
+            self._assign(self._clock(), all_of_them=False)
+            self.changed.notify()
+
+    # Operators
+
+    def stop(self) -> None:
+        """Start nothing more, and give back what was not started."""
+        with self.lock:
+            self._stopping = True
+            self._assign(self._clock())
+            self._runs.dismiss()
+            self.changed.notify_all()
+
+    def health(self) -> tuple[ProviderHealth, ...]:
+        """How each provider is."""
+        with self.lock:
+            return tuple(service.health() for service in self._schedule.services)
+
+    def restore(self, name: str) -> None:
+        """Put a provider back into service.
+
+        Raises:
+            KeyError: there is no such provider.
+        """
+        with self.lock:
+            service = self._schedule.named(name)
+            if service is None:
+                raise KeyError(name)
+            service.restore()
+            self._note(service, Transition.RETURNED, "An operator put it back.", self._clock())
+            self.changed.notify()
+
+    # Claim
+
+    def _want(self, now: float, ticks: float) -> int:
+        if self._in_trouble or self._is_ending():
+            return 0
+        room = min(self._schedule.room(now, ticks), self._free())
+        return max(0, room + self._schedule.ahead() - len(self._waiting))
+
+    def _free(self) -> int:
+        return self._settings.concurrency - len(self._runs)
+
+    def _admit(self, claim: Claim, now: float) -> None:
+        """Take up what was claimed; its status says where it comes from."""
+        if claim.id in self._held:
+            return  # ours already: its lease had almost run out
+        self._claimed += 1
+        task = self._held[claim.id] = Task(claim, self._claimed)
+        if claim.status is Status.SENDING:
+            self._recover(task, now)
+        elif claim.status is Status.UNCERTAIN and (verdict := unsettled(claim)) is not None:
+            self._settle(task, claim, verdict, now)
+        else:
+            self._wait_for_room(task)
+
+    def _recover(self, task: Task, now: float) -> None:
+        """The container that held it died during an attempt: nobody knows whether the provider took it."""
+        answer = Answer(Outcome.UNCERTAIN, STOPPED_DURING)
+        verdict = judge(task.claim, answer, self._circumstances(task.claim.provider, now))
+        events = attempt_events(task.claim, answer, verdict, now)
+        self._settle(task, task.claim, verdict, now, Result(answer.outcome, 0, answer.detail), events)
+
+    def _let_go(self, task: Task) -> None:
+        if self._held.get(task.claim.id) is task:
+            del self._held[task.claim.id]
+
+    def _circumstances(self, provider: str, now: float) -> Circumstances:
+        service = self._schedule.named(provider)
+        idempotent = service is not None and service.provider.idempotent
+        return Circumstances(provider, idempotent, now, self._chance.random(), self._settings)
+
+    # Schedule
+
+    def _wait_for_room(self, task: Task) -> None:
+        bisect.insort(self._waiting, task, key=lambda one: (one.claim.priority, one.order))
+
+    def _assign(self, now: float, *, all_of_them: bool = True) -> None:
+        """Give what waits to providers with room, most urgent first; settle what nobody can take.
+
+        Args:
+            now: the time in seconds since the epoch.
+            all_of_them: look also at those that come after the room is used up, to settle them.
+        """
+        if self._is_ending():
+            self._give_back_all(now)
+            return
+        if self._in_trouble:
+            return
+        ticks = time.monotonic()
+        for task in list(self._waiting):
+            if self._free() <= 0 or not (all_of_them or self._schedule.room(now, ticks)):
+                break
+            choice = self._schedule.choose(task.claim, task.tried, now, ticks, self._chance.random())
+            if choice is None:
+                continue
+            self._waiting.remove(task)
+            if isinstance(choice, Choice):
+                self._runs.send_off(task, choice)
+            else:
+                self._settle(task, task.claim, choice, now)
+
+    def _make_way(self, now: float, ticks: float) -> None:
+        """When all that waits wants providers that are full, put it back, lest the others starve."""
+        if self._in_trouble or min(self._schedule.room(now, ticks), self._free()) <= 0:
+            return
+        for task in self._waiting:
+            self._settle(task, task.claim, postponed(task.claim, now, now + self._settings.poll), now)
+        self._waiting.clear()
+
+    def _give_back_all(self, now: float) -> None:
+        self._waiting.extend(self._runs.pull_back())
+        for task in self._waiting:
+            self._settle(task, task.claim, postponed(task.claim, now, now), now)
+        self._waiting.clear()
+
+    def _is_ending(self) -> bool:
+        terminates = self._settings.when_down is WhenDown.TERMINATE
+        return self._stopping or (self._nobody_left and terminates)
+
+    # Outcome
+
+    def _write_off(self, now: float) -> None:
+        """A provider that does not answer at all holds up neither the delivery nor itself."""
+        for run in self._runs.overdue():
+            run.service.ended()
+            self._judge(run, Answer(Outcome.UNCERTAIN, f"No answer within {run.seconds():.0f} seconds."), now)
+
+    def _judge(self, run: Run, answer: Answer, now: float) -> None:
+        """What becomes of the delivery, and of the provider."""
+        service = run.service
+        self._schedule.learn(service, answer.outcome, run.seconds())
+        change = service.record(answer, run.claim.sender, now, self._chance.random(), trial=run.trial)
+        self._judge_delivery(run.task, run, answer, now)
+        self._note(service, change, answer.detail, now)
+
+    def _judge_delivery(self, task: Task, run: Run, answer: Answer, now: float) -> None:
+        verdict = judge(run.claim, answer, self._circumstances(run.service.name, now))
+        events = attempt_events(run.claim, answer, verdict, now)
+        result = Result(answer.outcome, round(run.seconds() * 1000), answer.detail, answer.provider_id)
+        if verdict.again and verdict.tried:
+            task.tried.add(run.service.name)
+        self._settle(task, run.claim, verdict, now, result, events)
+
+    def _settle(
+        self,
+        task: Task,
+        claim: Claim,
+        verdict: Verdict,
+        now: float,
+        result: Result | None = None,
+        events: Sequence[Event] = (),
+    ) -> None:
+        """Have a verdict written; a delivery that goes on at once waits for room again."""
+        told = (*events, notice(claim, verdict, now)) if verdict.notice else tuple(events)
+        self._settled.append(Settled(task, Settlement(claim, verdict, result), told, now))
+        if verdict.again:
+            task.claim = verdict.carry_on(claim)
+            self._wait_for_room(task)
+
+    # Event
+
+    def _note(self, service: Service, change: Transition, detail: str, now: float) -> None:
+        """Tell what an answer did to a provider, and see whether any is left."""
+        if change is Transition.NONE:
+            return
+        self._events.append(provider_event(service.health(), change, detail, now))
+        if change is Transition.RETURNED:
+            self._nobody_left = False
+            return
+        for task in self._runs.pull_back(service):
+            self._wait_for_room(task)
+        if self._schedule.nobody_left() and not self._nobody_left:
+            self._nobody_left = True
+            self._events.append(nobody_left_event(self._settings.when_down, now))

@@ -1,0 +1,45 @@
+"""`python -m store`: serves the database of the settings to other hosts."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+
+from store.blobs import Blobs
+from store.database import Database
+from store.errors import StoreError
+from store.migration import migrate
+from store.server import make_server
+from store.settings import StoreSettings
+from store.sql import SqlStore
+
+
+def main() -> int:
+    """Serve until stopped; the exit status."""
+    settings = StoreSettings()
+    database = Database(settings.resolved_database_url())
+    try:
+        migrate(database)
+        server = make_server(SqlStore(database), Blobs(database), settings.store_secret)
+        uvicorn.run(
+            server,
+            host=settings.store_host,
+            port=settings.store_port,
+            ssl_certfile=settings.store_certificate,
+            ssl_keyfile=settings.store_key,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=10,
+            limit_concurrency=512,
+            access_log=False,
+        )
+    except (StoreError, ValueError) as error:
+        print(f"store: {error}", file=sys.stderr)
+        return 1
+    finally:
+        database.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

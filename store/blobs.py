@@ -1,0 +1,206 @@
+"""Blobs: bytes under their SHA-256, once each, in the same database as the entries that name them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from time import time
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, literal, select, update
+
+from store.database import Database
+from store.driver import Driver
+from store.entry import Match, checked_match
+from store.errors import BlobRemoved
+from store.lookup import find
+from store.tables import blobs, chunks
+from store.terms import terms_for
+
+CHUNK = 256 * 1024
+"""Bytes in one piece of a blob."""
+KEPT_IN_MEMORY = 1024 * 1024
+"""Bytes up to which an incoming blob waits in memory; a larger one waits in a temporary file."""
+GRACE = 3600.0
+"""Seconds after a put in which a blob is not removed: the entry that will name it may be on its way."""
+
+_NAME = re.compile("[0-9a-f]{64}")
+
+
+class Arriving:
+    """Bytes on their way in, to be used in a `with`: never in memory as a whole, and may be read again."""
+
+    def __init__(self, pieces: Iterable[bytes] = ()) -> None:
+        self._digest = hashlib.sha256()
+        self._file = tempfile.SpooledTemporaryFile(max_size=KEPT_IN_MEMORY)  # noqa: SIM115 - closed on exit
+        self.size = 0
+        for piece in pieces:
+            self.write(piece)
+
+    def write(self, piece: bytes) -> None:
+        """Take the next piece."""
+        self._digest.update(piece)
+        self._file.write(piece)
+        self.size += len(piece)
+
+    @property
+    def sha256(self) -> str:
+        """The name of what has arrived so far."""
+        return self._digest.hexdigest()
+
+    def chunks(self) -> Iterator[bytes]:
+        """What has arrived, from the start, in pieces of `CHUNK` bytes."""
+        self._file.seek(0)
+        while chunk := self._file.read(CHUNK):
+            yield chunk
+
+    def __enter__(self) -> Arriving:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+class BlobStore(ABC):
+    """Bytes by their SHA-256, the same bytes once. Each operation is atomic, and durable once it returned.
+
+    Raises:
+        StoreUnavailable: from each operation, when the database or the store server does not answer.
+    """
+
+    def put(self, content: bytes | Iterable[bytes]) -> str:
+        """Keep the bytes and return their SHA-256 in hexadecimal.
+
+        Args:
+            content: the bytes, or an iterable of pieces of any size, which is never in memory as a whole.
+        """
+        with Arriving([content] if isinstance(content, bytes) else content) as blob:
+            self.keep(blob)
+            return blob.sha256
+
+    def get(self, sha256: str) -> bytes | None:
+        """The bytes, or None when there are none by that name."""
+        found = self.open(sha256)
+        return None if found is None else b"".join(found)
+
+    @abstractmethod
+    def keep(self, blob: Arriving) -> None:
+        """Keep what has arrived."""
+
+    @abstractmethod
+    def open(self, sha256: str) -> Iterator[bytes] | None:
+        """The bytes in pieces, each read when it is asked for; None when there are none by that name.
+
+        Raises:
+            BlobRemoved: while reading, when somebody removes them.
+        """
+
+    @abstractmethod
+    def size(self, sha256: str) -> int | None:
+        """How many bytes, or None when there are none by that name."""
+
+    @abstractmethod
+    def remove(self, sha256: str, *, unless: Sequence[Match]) -> bool:
+        """Forget the bytes, unless something still names them.
+
+        What was put within the last hour stays in any case, since the entry that names it may be on its way.
+
+        Args:
+            sha256: which.
+            unless: how entries may name them, as `[{"raw": sha256}]`; while one does, they stay.
+
+        Returns:
+            Whether they were removed.
+        """
+
+
+class Blobs(BlobStore):
+    """The `BlobStore` in a migrated `Database`."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        named_by: Sequence[ColumnElement[Any]] = (),
+        clock: Callable[[], float] = time,
+    ) -> None:
+        """
+        Args:
+            database: migrated by `store.migrate`; stays the caller's to close.
+            named_by: columns of other tables that name blobs; a blob that stands in one is not removed.
+            clock: the time in seconds.
+        """
+        self._database = database
+        self._named_by = named_by
+        self._clock = clock
+
+    def keep(self, blob: Arriving) -> None:
+        """As in `BlobStore`."""
+        with self._database.read() as connection:
+            put_at = connection.scalar(select(blobs.c.put_at).where(blobs.c.sha256 == blob.sha256))
+        # Within half the grace it is safe from removal, and need not be written down as put again.
+        if put_at is None or put_at < self._clock() - GRACE / 2:
+            self._database.write(self._write, blob)
+
+    def open(self, sha256: str) -> Iterator[bytes] | None:
+        """As in `BlobStore`."""
+        size = self.size(sha256)
+        return None if size is None else self._read(sha256, size)
+
+    def size(self, sha256: str) -> int | None:
+        """As in `BlobStore`."""
+        if not _NAME.fullmatch(sha256):
+            return None
+        with self._database.read() as connection:
+            size: int | None = connection.scalar(select(blobs.c.size).where(blobs.c.sha256 == sha256))
+            return size
+
+    def remove(self, sha256: str, *, unless: Sequence[Match]) -> bool:
+        """As in `BlobStore`."""
+        if not _NAME.fullmatch(sha256):
+            return False
+        return self._database.write(self._remove, (sha256, [checked_match(match) for match in unless]))
+
+    def _read(self, sha256: str, size: int) -> Iterator[bytes]:
+        number = 0
+        while size > 0:
+            with self._database.read() as connection:
+                content: bytes | None = connection.scalar(
+                    select(chunks.c.content).where(chunks.c.sha256 == sha256, chunks.c.number == number)
+                )
+            if content is None:
+                raise BlobRemoved(
+                    f"blob {sha256} was removed while it was read; put it again if it is needed"
+                )
+            yield content
+            size -= len(content)
+            number += 1
+
+    def _write(self, connection: Connection, batch: Sequence[Arriving]) -> list[None]:
+        # In the order of their names, so that two hosts that put the same ones cannot wait for each other.
+        for blob in sorted(batch, key=lambda blob: blob.sha256):
+            now = self._clock()
+            again = update(blobs).where(blobs.c.sha256 == blob.sha256).values(put_at=now)
+            if connection.execute(again).rowcount:
+                continue
+            connection.execute(insert(blobs).values(sha256=blob.sha256, size=blob.size, put_at=now))
+            for number, chunk in enumerate(blob.chunks()):
+                connection.execute(insert(chunks).values(sha256=blob.sha256, number=number, content=chunk))
+        return [None for _ in batch]
+
+    def _remove(self, connection: Connection, batch: Sequence[tuple[str, Sequence[Match]]]) -> list[bool]:
+        return [self._remove_one(connection, sha256, unless) for sha256, unless in batch]
+
+    def _remove_one(self, connection: Connection, sha256: str, unless: Sequence[Match]) -> bool:
+        put_at = connection.scalar(select(blobs.c.put_at).where(blobs.c.sha256 == sha256).with_for_update())
+        if put_at is None or put_at > self._clock() - GRACE:
+            return False
+        if any(find(Driver.below(connection), terms_for(match, []), limit=1) for match in unless):
+            return False
+        if any(connection.scalar(select(literal(1)).where(column == sha256)) for column in self._named_by):
+            return False
+        connection.execute(delete(blobs).where(blobs.c.sha256 == sha256))
+        return True

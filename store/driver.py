@@ -1,0 +1,80 @@
+"""The driver below SQLAlchemy, for the few statements that make up nearly all of the store's work.
+
+SQLAlchemy's care for each statement took as long as the database took to answer it. Transactions,
+connections and pools stay SQLAlchemy's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from store.errors import StoreUnavailable
+
+
+def unavailable(error: BaseException) -> StoreUnavailable:
+    """What a database error that is nobody's fault here means to a caller."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return StoreUnavailable(
+        f"the database does not answer as it should: {cause}; see that it runs and its disk has room"
+    )
+
+
+class Driver:
+    """One connection of `sqlite3` or psycopg. Statements have `?` for their parameters on both."""
+
+    __slots__ = ("_connection", "_no_answer", "is_sqlite")
+
+    def __init__(self, connection: Any, dialect: Any) -> None:
+        """
+        Args:
+            connection: the driver's connection.
+            dialect: SQLAlchemy's word for which driver it is.
+        """
+        self._connection = connection
+        self.is_sqlite = dialect.name == "sqlite"
+        self._no_answer = (dialect.loaded_dbapi.OperationalError, dialect.loaded_dbapi.InterfaceError)
+
+    @classmethod
+    def below(cls, connection: Connection) -> Driver:
+        """The driver in the transaction that `connection` is in."""
+        return cls(connection.connection.driver_connection, connection.dialect)
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Every row that a statement gives; none for one that only changes something.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        if not self.is_sqlite:
+            statement = statement.replace("?", "%b")
+        try:
+            cursor = self._connection.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+        except self._no_answer as error:
+            raise unavailable(error) from error
+
+    def change(self, on_sqlite: str, on_postgresql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run a statement that changes something for every row.
+
+        Args:
+            on_sqlite: the statement, run once a row.
+            on_postgresql: the statement, run once with an array for each column.
+            rows: its parameters.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        if not rows:
+            return
+        try:
+            if self.is_sqlite:
+                self._connection.executemany(on_sqlite, rows)
+            else:
+                columns = [list(column) for column in zip(*rows, strict=True)]
+                self._connection.execute(on_postgresql.replace("?", "%b"), columns)
+        except self._no_answer as error:
+            raise unavailable(error) from error

@@ -1,0 +1,66 @@
+"""SQLAlchemy's engines, set up for durable commits."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from time import monotonic, sleep
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+
+BUSY_TIMEOUT = 30.0
+"""Seconds that SQLite waits for a writer in another process."""
+
+# psycopg would prepare each statement after five uses, and the generic plans are bad for the store.
+_PSYCOPG = {"prepare_threshold": None}
+
+
+def make_looking_engine(engine: Engine, url: str) -> Engine:
+    """The engine for statements that each stand alone: that of SQLite itself, another one for PostgreSQL."""
+    if engine.dialect.name == "sqlite":
+        return engine
+    # Connections of their own, because to turn one between the two uses costs as much as a lookup.
+    return create_engine(
+        url, connect_args=_PSYCOPG, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, pool_size=8
+    )
+
+
+def make_engine(url: str) -> Engine:
+    """The engine for reading and writing, configured so that what is committed is durable."""
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, connect_args=_PSYCOPG, pool_pre_ping=True, pool_size=8)
+    path = make_url(url).database
+    if path and path != ":memory:":
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False}, pool_size=16
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+        _use_write_ahead_log(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("bitmail_begin", "BEGIN"))
+
+    return engine
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    # SQLite's own waiting leaves this statement out, and of several processes that make the database all but
+    # one fail.
+    deadline = monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if monotonic() > deadline:
+                raise
+            sleep(0.01)
+        else:
+            return

@@ -1,0 +1,48 @@
+"""Opening the storage that the settings name: a database of one's own, or a store server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from store.blobs import Blobs, BlobStore
+from store.database import Database
+from store.interface import JsonStore
+from store.migration import migrate
+from store.settings import StoreSettings
+from store.sql import SqlStore
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What a tier stores by.
+
+    Attributes:
+        store: entries.
+        blobs: bytes.
+        close: gives back connections; the last thing to call.
+    """
+
+    store: JsonStore
+    blobs: BlobStore
+    close: Callable[[], None]
+
+
+def open_storage(settings: StoreSettings) -> Storage:
+    """The storage of the settings, migrated and ready.
+
+    Raises:
+        StoreError: it cannot be used; the message says what to do.
+    """
+    if settings.store_url:
+        from store.proxy import (  # here, since most do not need its imports
+            ProxyBlobs,
+            ProxyStore,
+            StoreServer,
+        )
+
+        server = StoreServer(settings.store_url, settings.store_secret, ca=settings.store_ca)
+        return Storage(ProxyStore(server), ProxyBlobs(server), server.close)
+    database = Database(settings.resolved_database_url())
+    migrate(database)
+    return Storage(SqlStore(database), Blobs(database), database.close)

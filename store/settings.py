@@ -1,0 +1,38 @@
+"""Where the data is: the settings that every tier shares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class StoreSettings(BaseSettings):
+    """Read from the environment (`BITMAIL_…`) or from `.env`.
+
+    Attributes:
+        var: folder of whatever is written at run time.
+        database_url: an SQLAlchemy URL of SQLite or PostgreSQL (psycopg); empty for SQLite in `var`.
+        store_url: address of a store server to use instead of a database; empty for none.
+        store_secret: what a store server and its callers share.
+        store_ca: file with the certificate of the store server or of its issuer; empty for the system's.
+        store_host, store_port: where `python -m store` serves.
+        store_certificate, store_key: files for it to serve by TLS; none for plain HTTP.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="BITMAIL_", env_file=".env", extra="ignore")
+
+    var: Path = Path("var")
+    database_url: str = Field(default="", repr=False)
+    store_url: str = ""
+    store_secret: SecretStr = SecretStr("")
+    store_ca: str = ""
+    store_host: str = "127.0.0.1"
+    store_port: int = 3100
+    store_certificate: Path | None = None
+    store_key: Path | None = None
+
+    def resolved_database_url(self) -> str:
+        """The URL of the database in use; it may hold a password."""
+        return self.database_url or f"sqlite:///{self.var / 'bitmail.db'}"

@@ -1,0 +1,75 @@
+"""What a person does, from the first log-in to being refused after the last log-out."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.server import Server
+
+PASSWORD = "correct horse battery"
+
+
+def log_in(page: Page, url: str, name: str, password: str = PASSWORD) -> None:
+    page.goto(url)
+    expect(page.locator("[data-hydrated='1']")).to_be_attached()
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+
+
+def compose(page: Page, to: str, subject: str, text: str) -> None:
+    page.get_by_role("button", name="Compose").first.click()
+    expect(page).to_have_url(re.compile("draft="))
+    page.get_by_role("textbox", name="To", exact=True).fill(to)
+    page.get_by_role("textbox", name="Subject").fill(subject)
+    page.get_by_role("textbox", name="Message").fill(text)
+
+
+def test_a_person_logs_in_sends_to_three_sees_each_status_and_the_mail_come_back_and_logs_out(
+    page: Page, server: Server
+) -> None:
+    log_in(page, server.url, "Ada")
+    expect(page).to_have_url(server.url + "/inbox")
+    expect(page.get_by_text("No mail here yet")).to_be_visible()
+    expect(page.get_by_text("demo: mail comes back to you").first).to_be_visible()
+
+    compose(page, "grace@example.com; bob@example.net; 李@example.org", "Agenda for Monday 🚀", "Dear all,\n\nten o'clock.")
+    page.get_by_role("button", name="Send").click()
+    expect(page).to_have_url(re.compile("/sent"))
+    deliveries = page.get_by_role("list", name="Deliveries").get_by_role("listitem")
+    expect(deliveries).to_have_count(3)
+    for position, recipient in enumerate(("grace@example.com", "bob@example.net", "李@example.org")):
+        expect(deliveries.nth(position)).to_contain_text(recipient)
+        expect(deliveries.nth(position).get_by_text("sent", exact=True)).to_be_visible()
+        expect(deliveries.nth(position)).to_contain_text(re.compile(r"took it at \d\d:\d\d:\d\d in \d+ ms"))
+
+    page.get_by_role("navigation", name="Mailboxes").get_by_role("link", name="Inbox").click()
+    rows = page.locator("a.row")
+    expect(rows).to_have_count(3)
+    rows.filter(has_text="bob@example.net").click()
+    expect(page.get_by_role("heading", name="Agenda for Monday 🚀")).to_be_visible()
+    expect(page.get_by_role("article")).to_contain_text("ten o'clock.")
+    expect(page.locator("a.row.new")).to_have_count(2)
+
+    page.get_by_role("button", name="Log out").first.click()
+    expect(page).to_have_url(server.url + "/login")
+    page.goto(server.url + "/inbox")
+    expect(page).to_have_url(server.url + "/login")
+    log_in(page, server.url, "ada", "not the password")
+    expect(page.get_by_role("alert")).to_have_text("That name and password do not go together. Check both and try again.")
+    expect(page.get_by_label("Name")).to_have_value("ada")
+
+
+def test_a_bad_recipient_is_named_beside_the_field_which_has_the_focus_and_nothing_is_lost(
+    page: Page, server: Server
+) -> None:
+    log_in(page, server.url, "bella")
+    compose(page, "ann; bob@example.com", "Plans", "Text that must stay")
+    page.get_by_role("button", name="Send").click()
+    to = page.get_by_role("textbox", name="To", exact=True)
+    expect(page.locator("#says_to")).to_contain_text("ann")
+    expect(to).to_be_focused()
+    expect(to).to_have_value("ann; bob@example.com")
+    expect(page.get_by_role("textbox", name="Message")).to_have_value("Text that must stay")
