@@ -13,14 +13,14 @@ class Settings(MtaSettings):
 
     Attributes:
         host: address to listen on.
-        port: port to listen on.
+        port: port to listen on; 0 for any that is free.
         domain: the part after the @ of every account.
         origins: origins that may open the websocket and post forms, separated by blanks or commas; empty for the
             address that the page is served at.
     """
 
     host: str = "127.0.0.1"
-    port: int = Field(default=3000, ge=1, le=65535)
+    port: int = Field(default=3000, ge=0, le=65535)
     domain: str = "localhost"
     origins: str = ""
 
