@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.parse_args(arguments)
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("uvicorn", "httpx", "httpcore"):
+    for noisy in ("uvicorn", "alembic", "httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(
         lambda record: "Application startup failed" not in record.getMessage()

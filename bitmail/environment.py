@@ -79,7 +79,7 @@ def make(root: Path, say: command.Say, lock: int) -> None:
 
 
 def _run(root: Path, say: command.Say, lock: int, words: Sequence[str | Path]) -> None:
-    ended = command.run(words, say=say, digest=_digest_pip(), keep_open=[lock])
+    ended = command.run(words, say=say, digest=_digest(), keep_open=[lock])
     if ended.status == 0:
         return
     if ended.says_no_room or shutil.disk_usage(root).free < SCARCE:
@@ -97,7 +97,7 @@ def _run(root: Path, say: command.Say, lock: int, words: Sequence[str | Path]) -
     )
 
 
-def _digest_pip() -> Callable[[str], str | None]:
+def _digest() -> Callable[[str], str | None]:
     found = 0
 
     def digest(line: str) -> str | None:
@@ -107,7 +107,7 @@ def _digest_pip() -> Callable[[str], str | None]:
             return f"{found} packages found" if found % 20 == 0 else None
         if match := re.match(r"\s*Downloading (\S+) \((\d{2,}(?:\.\d+)? MB)\)", line):
             return f"downloading {match[1].rsplit('/', 1)[-1]}, {match[2]}"
-        if line.startswith("Installing collected packages: "):
+        if found and line.startswith("Installing collected packages: "):
             return f"installing {line.count(',') + 1} packages"
         if "Retrying (" in line:
             return "no answer from the package index, trying again"

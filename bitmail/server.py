@@ -22,8 +22,8 @@ CONNECTIONS = 1000
 HOSTS = "Use 127.0.0.1 for this machine only, 0.0.0.0 for all its networks."
 
 DISK_FULL = (
-    "The disk is full: BitMail cannot keep mail safe and does not start. Make room, or set BITMAIL_VAR to a folder on "
-    "another disk."
+    "The disk is full: no mail would be safe, so BitMail does not start. Make room, or set BITMAIL_VAR to a "
+    "folder on another disk."
 )
 
 
@@ -175,11 +175,7 @@ def _cannot_bind(error: OSError, host: str, port: int) -> ServerError:
 
 def _cannot_start(error: BaseException | None) -> ServerError:
     if is_disk_full(error):
-        return ServerError(
-            "The disk is full: no mail would be safe, so BitMail does not start. Make room, or set "
-            "BITMAIL_VAR to a folder on another disk.",
-            ExitStatus.NO_ROOM,
-        )
+        return ServerError(DISK_FULL, ExitStatus.NO_ROOM)
     if isinstance(error, ServerError):
         return error
     return ServerError(f"BitMail could not start: {error!r}", ExitStatus.SOFTWARE)

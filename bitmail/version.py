@@ -10,28 +10,32 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @cache
-def version() -> str:
-    """Return the git tag of this commit, else its short name; where git is missing, what VERSION says.
+def version(root: Path = ROOT) -> str:
+    """Return the git tag of the commit, else its short name; without git, what the file VERSION says.
 
     Uncommitted changes do not show. Found once in a process's life.
+
+    Args:
+        root: the project's folder.
     """
-    if (ROOT / ".git").exists():
-        # The folder may belong to another account than the one that serves it; we only read.
-        git = ["git", "-c", f"safe.directory={ROOT}"]
-        return (
-            _said(*git, "describe", "--tags", "--exact-match")
-            or _said(*git, "rev-parse", "--short", "HEAD")
-            or "unknown"
-        )
-    try:
-        return (ROOT / "VERSION").read_text().strip() or "unknown"
-    except OSError:
-        return "unknown"
+    if (root / ".git").exists():
+        name = _git(root, "describe", "--tags", "--exact-match") or _git(root, "rev-parse", "--short", "HEAD")
+    else:
+        name = _read(root / "VERSION")
+    return name or "unknown"
 
 
-def _said(*command: str) -> str:
-    """What a command answers, or "" when it fails."""
+def _git(root: Path, *words: str) -> str:
+    # The folder may belong to another account than the one that serves it; we only read.
+    git = ["git", "-c", f"safe.directory={root}", *words]
     try:
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+        return subprocess.run(git, cwd=root, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
     except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
         return ""

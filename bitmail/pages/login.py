@@ -7,7 +7,6 @@ import reflex as rx
 from bitmail import routes
 from bitmail.pages.elements import PostForm, mark
 from bitmail.state.login import LogInState
-from bitmail.version import version
 
 
 def login() -> rx.Component:
@@ -59,7 +58,7 @@ def login() -> rx.Component:
                 LogInState.is_demo,
                 rx.el.p("demo: mail comes back to you", class_name="demo"),
             ),
-            rx.el.footer(version(), class_name="version"),
+            rx.el.footer(LogInState.version, class_name="version"),
             action=routes.ENTER,
             method="post",
             class_name="card",

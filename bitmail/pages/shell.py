@@ -8,7 +8,6 @@ from bitmail import routes
 from bitmail.pages.elements import PostForm, icon, mark
 from bitmail.state.compose import ComposeState
 from bitmail.state.session import SessionState, ShownNotice
-from bitmail.version import version
 
 PLACES = (
     ("Inbox", routes.INBOX, "inbox", SessionState.unread),
@@ -83,7 +82,7 @@ def footer() -> rx.Component:
             action=routes.LEAVE,
             method="post",
         ),
-        rx.el.span(version(), class_name="version", title="Version"),
+        rx.el.span(SessionState.version, class_name="version", title="Version"),
     )
 
 

@@ -6,6 +6,7 @@ import reflex as rx
 
 from bitmail.current import cookie, service
 from bitmail.refusal import REFUSAL_COOKIE, Refusal
+from bitmail.version import version
 
 
 class LogInState(rx.State):
@@ -15,6 +16,7 @@ class LogInState(rx.State):
     reason: str = ""
     domain: str = ""
     is_demo: bool = False
+    version: str = ""
 
     @rx.event
     def show(self) -> None:
@@ -22,4 +24,4 @@ class LogInState(rx.State):
         refusal = Refusal.decoded(cookie(self.router.headers.cookie, REFUSAL_COOKIE)) or Refusal("", "")
         self.name, self.reason = refusal.name, refusal.reason
         self.domain = service().settings.domain
-        self.is_demo = service().is_demo
+        self.is_demo, self.version = service().is_demo, version()

@@ -10,6 +10,7 @@ import reflex as rx
 from bitmail.current import caller, off_loop, service
 from bitmail.mailboxes import COUNTED
 from bitmail.model import Notice
+from bitmail.version import version
 from bitmail.words import clock_time, initials, is_zone
 
 SHOWN = 3
@@ -34,6 +35,7 @@ class SessionState(rx.State):
     address: str = ""
     initials: str = ""
     is_demo: bool = False
+    version: str = ""
     unread: str = ""
     drafts: str = ""
     notices: list[ShownNotice] = []  # noqa: RUF012 - Reflex copies the default for each client
@@ -46,7 +48,7 @@ class SessionState(rx.State):
         running = service()
         account = running.model.accounts.account(me.user)
         self.name, self.address, self.initials = account.name, account.address, initials(account.name)
-        self.is_demo = running.is_demo
+        self.is_demo, self.version = running.is_demo, version()
         running.pages.join(me.user, self.router.session.client_token)
         if self._last_notice < 0:
             seen = await off_loop(running.model.notices, me.user)

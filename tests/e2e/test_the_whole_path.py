@@ -6,6 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from bitmail.version import version
 from tests.e2e.server import Server
 
 PASSWORD = "correct horse battery"
@@ -34,6 +35,7 @@ def test_a_person_logs_in_sends_to_three_sees_each_status_and_the_mail_come_back
     expect(page).to_have_url(re.compile("/inbox/?$"))
     expect(page.get_by_text("No mail here yet")).to_be_visible()
     expect(page.get_by_text("demo: mail comes back to you").first).to_be_visible()
+    expect(page.locator(".version").first).to_have_text(version())
 
     compose(
         page,
