@@ -11,6 +11,8 @@ config = rx.Config(
     # Compiled into the page; the server puts its own address there whenever a browser asks.
     api_url="http://localhost:3000",
     deploy_url="http://localhost:3000",
+    # Which origins may connect is the shield's to say; no page of another site is to read an answer.
+    cors_allowed_origins=[],
     # The truth lives in the store, so a page's state need not outlive the process.
     state_manager_mode=rx.constants.StateManagerMode.MEMORY,
 )

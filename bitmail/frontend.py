@@ -32,6 +32,8 @@ ENVIRONMENT = {
 """For building and serving alike."""
 SERVING = ENVIRONMENT | {
     "REFLEX_ENV_MODE": "prod",
+    # Whatever a draft may hold has to fit into one message of the websocket: beyond it the socket just closes.
+    "REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE": str(8 * 1024 * 1024),
     "__REFLEX_SKIP_COMPILE": "true",
     "__REFLEX_MOUNT_FRONTEND_COMPILED_APP": "true",
 }

@@ -6,6 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from bitmail.drafts import TEXT_LIMIT
 from bitmail.version import version
 from tests.e2e.server import Server
 
@@ -69,6 +70,29 @@ def test_a_person_logs_in_sends_to_three_sees_each_status_and_the_mail_come_back
         "That name and password do not go together. Check both and try again."
     )
     expect(page.get_by_label("Name")).to_have_value("ada")
+
+
+def test_a_text_as_long_as_a_draft_may_be_is_sent_whole(page: Page, server: Server) -> None:
+    log_in(page, server.url, "clara")
+    text = ("世" * 999 + "\n") * (TEXT_LIMIT // 1000)
+    compose(page, "grace@example.com", "Long", text)
+    page.get_by_role("button", name="Send").click()
+    expect(page).to_have_url(re.compile("/sent"), timeout=20_000)
+    expect(page.get_by_role("list", name="Deliveries").get_by_text("sent", exact=True)).to_be_visible(
+        timeout=20_000
+    )
+    assert page.locator(".text").inner_text().count("世") == 999 * (TEXT_LIMIT // 1000)
+
+
+def test_a_draft_is_kept_while_it_is_written_and_opens_again_from_drafts(page: Page, server: Server) -> None:
+    log_in(page, server.url, "dora")
+    compose(page, "grace@", "Unfinished", "First words")
+    page.get_by_role("textbox", name="Message").press("End")
+    expect(page.get_by_text(re.compile(r"Saved \d\d:\d\d"))).to_be_visible(timeout=10_000)
+    page.get_by_role("link", name="Drafts").first.click()
+    page.locator("a.row").filter(has_text="Unfinished").click()
+    expect(page.get_by_role("textbox", name="To", exact=True)).to_have_value("grace@")
+    expect(page.get_by_role("textbox", name="Message")).to_have_value("First words")
 
 
 def test_a_bad_recipient_is_named_beside_the_field_which_has_the_focus_and_nothing_is_lost(
