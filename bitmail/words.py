@@ -6,11 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mta.outcomes import Outcome, Status
 from mta.submission import Attempt, Delivery
 
+_ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
 _WORD = re.compile(r"[^\W_]+")
 _URGENCY = (
     Status.FAILED,
@@ -26,10 +27,24 @@ _URGENCY = (
 )
 """Which status stands for a mail with several recipients: the first of these that any of them has."""
 
+_NEXT = {
+    Status.DEFERRED: "It is tried again by itself.",
+    Status.UNCERTAIN: "It may have arrived: no clear answer came.",
+}
+"""What follows, where something does."""
+TRIES_TOLD = 4
+"""Attempts that a story tells, the last ones."""
+
 
 def is_zone(name: object) -> bool:
     """Whether this is the name of an IANA time zone; browsers may say anything."""
-    return isinstance(name, str) and name in available_timezones()
+    if not isinstance(name, str) or not _ZONE.fullmatch(name):
+        return False
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def clock_time(at: float, zone: ZoneInfo) -> str:
@@ -90,15 +105,22 @@ def story(delivery: Delivery, zone: ZoneInfo) -> str:
         case Status.CANCELLED:
             end = f"Cancelled at {when}; it was not sent."
         case _:
-            end = delivery.detail
-    parts = [part for part in (*tries[-4:], end) if part]
-    if len(parts) > 1 and parts[-1] == parts[-2]:
-        parts.pop()
-    return " ".join(parts) or delivery.detail
+            told = any(attempt.detail == delivery.detail for attempt in delivery.attempts)
+            end = " ".join(
+                part
+                for part in ("" if told else _sentence(delivery.detail), _NEXT.get(delivery.status, ""))
+                if part
+            )
+    return " ".join(part for part in (*tries[-TRIES_TOLD:], end) if part)
 
 
 def _try(attempt: Attempt, zone: ZoneInfo) -> str:
     at = clock_time(attempt.at + attempt.ms / 1000, zone)
     if attempt.outcome is Outcome.ACCEPTED:
         return f"{attempt.provider} took it at {at} in {attempt.ms} ms."
-    return f"{attempt.provider} at {at}: {attempt.detail}"
+    return _sentence(f"{attempt.provider} did not take it at {at}: {attempt.detail}")
+
+
+def _sentence(text: str) -> str:
+    """The text with a full stop, if it has no end of its own."""
+    return f"{text}." if text and text[-1] not in ".!?…" else text

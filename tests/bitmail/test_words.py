@@ -1,0 +1,72 @@
+"""Times, people and deliveries in words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bitmail.words import initials, is_zone, short_time, story, summary
+from mta.outcomes import Outcome, Status
+from mta.submission import Attempt, Delivery
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = datetime(2026, 11, 25, 14, 2, 7, tzinfo=BERLIN).timestamp()
+REFUSED = Attempt("one", Outcome.UNAVAILABLE, NOW, 3, "Connection refused")
+TAKEN = Attempt("two", Outcome.ACCEPTED, NOW, 112, "250 taken")
+
+
+def delivery(status: Status, *attempts: Attempt, detail: str = "") -> Delivery:
+    return Delivery("1", "grace@example.com", status, "two", detail, NOW, attempts)
+
+
+@pytest.mark.parametrize(
+    ("then", "shown"),
+    [
+        ((2026, 11, 25, 0, 5), "00:05"),
+        ((2026, 11, 24, 23, 59), "Tue"),
+        ((2026, 11, 18, 12, 0), "18 Nov"),
+        ((2025, 11, 25, 12, 0), "2025-11-25"),
+        ((2026, 12, 1, 12, 0), "1 Dec"),
+    ],
+)
+def test_a_time_is_as_short_as_the_readers_day_allows(then: tuple[int, ...], shown: str) -> None:
+    assert short_time(datetime(*then, tzinfo=BERLIN).timestamp(), NOW, BERLIN) == shown  # type: ignore[arg-type, misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [("Grace Brewster Hopper", "GH"), ("bob@example.net", "BO"), ("", "?"), ("李", "李"), ("…@x", "?")],
+)
+def test_initials_stand_for_any_name(name: str, letters: str) -> None:
+    assert initials(name) == letters
+
+
+def test_a_mail_shows_the_status_that_needs_attention_most_and_of_how_many_it_is_true() -> None:
+    sent, failed = delivery(Status.SENT), delivery(Status.FAILED)
+    assert summary([sent, sent]) == (Status.SENT, "sent")
+    assert summary([sent, failed, sent]) == (Status.FAILED, "1 failed")
+
+
+def test_a_story_tells_each_try_once_with_time_and_provider() -> None:
+    refusal = "one did not take it at 14:02:07: Connection refused."
+    assert story(delivery(Status.QUEUED), BERLIN) == "Waits for its turn."
+    assert (
+        story(delivery(Status.SENT, REFUSED, TAKEN), BERLIN)
+        == f"{refusal} two took it at 14:02:07 in 112 ms."
+    )
+    assert (
+        story(delivery(Status.DEFERRED, REFUSED, detail=REFUSED.detail), BERLIN)
+        == f"{refusal} It is tried again by itself."
+    )
+    assert story(delivery(Status.FAILED, detail="Nobody takes a mail this large"), BERLIN) == (
+        "Nobody takes a mail this large."
+    )
+
+
+def test_only_time_zones_that_exist_are_time_zones() -> None:
+    assert is_zone("Europe/Berlin")
+    assert not any(
+        is_zone(name) for name in ("../etc/passwd", "", None, 7, "Mars/Olympus", "Europe", "/etc/passwd")
+    )
