@@ -13,7 +13,7 @@ from bitmail.current import serving
 from bitmail.service import Service
 from bitmail.settings import Settings
 
-os.environ.update(frontend.SERVING)
+os.environ.update(frontend.ENVIRONMENT)
 PASSWORD = "correct horse battery"
 
 
