@@ -22,6 +22,7 @@ from bitmail.state.login import LogInState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
 from bitmail.state.session import SessionState
+from bitmail.version import version
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ async def lifespan() -> AsyncIterator[None]:
     live = Live(app, SessionState.refresh, asyncio.get_running_loop())
     running.pages = live
     running.model.watch(live.changed)
+    await off_loop(version)  # asks git, once
     await off_loop(running.start)
     try:
         yield

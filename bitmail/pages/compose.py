@@ -17,7 +17,7 @@ SAVE_AFTER = 3000
 
 def compose() -> rx.Component:
     """The form, over the mails it may be about."""
-    return shell(routes.COMPOSE, "New message", listing(routes.INBOX, "Inbox"), form(), is_open=True)
+    return shell(routes.COMPOSE, listing(routes.INBOX, "Inbox"), form(), is_open=True)
 
 
 def form() -> rx.Component:

@@ -21,7 +21,6 @@ def mailbox(here: str, title: str) -> rx.Component:
     """The page of one mailbox."""
     return shell(
         here,
-        title,
         listing(here, title),
         reading(here),
         is_open=(MessageState.id > 0) | (MessageState.missing != ""),

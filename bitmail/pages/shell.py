@@ -17,12 +17,11 @@ PLACES = (
 ZONE = rx.Var(_js_expr="Intl.DateTimeFormat().resolvedOptions().timeZone", _var_type=str)
 
 
-def shell(here: str, title: str, *panes: rx.Component, is_open: rx.Var[bool] | bool = False) -> rx.Component:
+def shell(here: str, *panes: rx.Component, is_open: rx.Var[bool] | bool = False) -> rx.Component:
     """A page.
 
     Args:
         here: the route of the mailbox on show.
-        title: what the narrow page calls it.
         panes: what stands beside the rail.
         is_open: whether the last pane is the one to see where only one fits.
     """

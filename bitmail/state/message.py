@@ -11,6 +11,7 @@ from bitmail import routes
 from bitmail.current import caller, off_loop, service
 from bitmail.errors import NoSuchMail
 from bitmail.mailboxes import Mail, MailboxName
+from bitmail.state.mailbox import MailboxState
 from bitmail.words import full_time, initials, story
 from mta.parsed import ParsedMail
 from mta.submission import Submission
@@ -46,8 +47,6 @@ class MessageState(rx.State):
     @rx.event
     async def open(self) -> list[rx.event.EventCallback] | None:
         """The address names a mail to show, or none."""
-        from bitmail.state.mailbox import MailboxState
-
         asked = self.router.url.query_parameters.get(routes.OPENED, "")
         if not asked.isdecimal() or len(asked) > 18:
             self._close()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 import reflex as rx
 
 from bitmail.current import caller, off_loop, service
 from bitmail.mailboxes import COUNTED
 from bitmail.model import Notice
+from bitmail.state.mailbox import MailboxState
+from bitmail.state.message import MessageState
 from bitmail.version import version
-from bitmail.words import clock_time, initials, is_zone
+from bitmail.words import initials, is_zone
 
 SHOWN = 3
 """Notices on the screen at once."""
@@ -23,8 +24,6 @@ class ShownNotice:
 
     number: int
     text: str
-    time: str
-    href: str
     good: bool
 
 
@@ -51,23 +50,19 @@ class SessionState(rx.State):
         self.is_demo, self.version = running.is_demo, version()
         running.pages.join(me.user, self.router.session.client_token)
         if self._last_notice < 0:
-            seen = await off_loop(running.model.notices, me.user)
+            seen = running.model.notices(me.user)
             self._last_notice = seen[-1].number if seen else 0
         await self._count()
 
     @rx.event
     async def refresh(self) -> list[rx.event.EventCallback]:
         """Something of the person's changed: look again."""
-        from bitmail.state.mailbox import MailboxState
-        from bitmail.state.message import MessageState
-
         me = caller()
         service().pages.join(me.user, self.router.session.client_token)
-        news = await off_loop(service().model.notices, me.user, self._last_notice)
+        news = service().model.notices(me.user, self._last_notice)
         if news:
             self._last_notice = news[-1].number
-            zone = ZoneInfo(me.zone)
-            self.notices = [*self.notices, *(_shown(notice, zone) for notice in news)][-SHOWN:]
+            self.notices = [*self.notices, *(_shown(notice) for notice in news)][-SHOWN:]
         await self._count()
         return [MailboxState.refresh, MessageState.refresh]
 
@@ -79,9 +74,6 @@ class SessionState(rx.State):
     @rx.event
     async def set_zone(self, zone: str) -> list[rx.event.EventCallback] | None:
         """The browser says in which time zone the person is."""
-        from bitmail.state.mailbox import MailboxState
-        from bitmail.state.message import MessageState
-
         me = caller()
         if not is_zone(zone) or zone == me.zone:
             return None
@@ -100,5 +92,5 @@ def _count_shown(count: int) -> str:
     return str(count) if count < COUNTED else f"{COUNTED - 1}+"
 
 
-def _shown(notice: Notice, zone: ZoneInfo) -> ShownNotice:
-    return ShownNotice(notice.number, notice.text, clock_time(notice.at, zone), "", notice.good)
+def _shown(notice: Notice) -> ShownNotice:
+    return ShownNotice(notice.number, notice.text, notice.good)
