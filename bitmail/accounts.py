@@ -3,43 +3,50 @@
 from __future__ import annotations
 
 import re
-import threading
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from enum import StrEnum
 
 from bitmail.errors import LogInRefused
-from store import JsonStore
+from bitmail.passwords import Passwords, check_length, check_new
+from store import Entry, JsonStore
 
 WRONG = "That name and password do not go together. Check both and try again."
 BAD_NAME = (
     "A name is 1 to 64 of a-z, 0-9, dot, dash and underscore, and begins and ends with a letter or digit."
 )
-SHORT = "A password has at least 8 characters. Type a longer one."
-LONG = "A password has at most 128 characters. Type a shorter one."
+WRONG_NOW = "That is not your password of now. Type it again."
+LOCKED = "This account is locked. Ask the operator of this server."
 RESERVED = frozenset(
     (
-        *(
-            "abuse",
-            "admin",
-            "administrator",
-            "bitmail",
-            "hostmaster",
-            "mailer-daemon",
-            "noc",
-            "nobody",
-            "noreply",
-        ),
-        *("no-reply", "postmaster", "root", "security", "webmaster"),
+        "abuse",
+        "admin",
+        "administrator",
+        "bitmail",
+        "hostmaster",
+        "mailer-daemon",
+        "noc",
+        "nobody",
+        "noreply",
+        "no-reply",
+        "postmaster",
+        "root",
+        "security",
+        "webmaster",
     )
 )
 """Names that others take for the service itself (RFC 2142)."""
-
 _NAME = re.compile(r"(?!.*\.\.)[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
-_HASHES_AT_ONCE = 2
+
+
+class SignUp(StrEnum):
+    """How an account comes to be."""
+
+    FIRST_LOG_IN = "first-login"
+    INVITE = "invite"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,74 +63,139 @@ class Account:
 
 
 class Accounts:
-    """Every account of one mail domain. Calls block for as long as a password hash takes: some 50 ms."""
+    """Every account of one mail domain. Calls that take a password block for as long as its hash takes: some 50 ms."""
 
     def __init__(
         self,
         store: JsonStore,
         domain: str,
         *,
-        hasher: PasswordHasher | None = None,
+        passwords: Passwords | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._domain = domain
-        self._hasher = hasher or PasswordHasher()
+        self._passwords = passwords or Passwords()
         self._clock = clock
-        # Each hash takes 64 MiB and a core: a crowd at the door must queue rather than fill the memory.
-        self._turnstile = threading.BoundedSemaphore(_HASHES_AT_ONCE)
 
-    def log_in(self, name: str, password: str) -> Account:
+    def log_in(self, name: str, password: str, *, may_create: bool = True) -> Account:
         """Open the account, or make it when the name is new.
 
         Args:
             name: as typed: any case, and with or without the domain.
             password: as typed.
+            may_create: whether a new name makes an account.
 
         Raises:
-            LogInRefused: with a sentence that is the same for a wrong password and for a name that is taken.
+            LogInRefused: with a sentence that is the same for a wrong password and for a name that is taken; and
+                after the same time, where accounts are not made by logging in.
         """
-        canonical = self._canonical(name)
-        if len(password) < 8:
-            raise LogInRefused(SHORT)
-        if len(password) > 128:
-            raise LogInRefused(LONG)
-        secret = password.encode("utf-8", "surrogatepass")
-        known = self._store.get({"kind": "account", "name": canonical}, limit=1)
-        if not known:
-            _, created = self._store.put_if_absent(
-                {"kind": "account", "name": canonical},
-                {
-                    "kind": "account",
-                    "name": canonical,
-                    "password": self._hash(secret),
-                    "created": repr(self._clock()),
-                },
-            )
-            if created:
-                return self.account(canonical)
-            known = self._store.get({"kind": "account", "name": canonical}, limit=1)
-        entry = known[0]
-        if not self._verify(entry.data["password"], secret):
+        canonical = self.canonical(name)
+        check_length(password)
+        entry = self._find(canonical)
+        if entry is None and may_create:
+            account = self.create(canonical, password)
+            if account is not None:
+                return account
+            entry = self._find(canonical)
+        if not self._passwords.is_right(entry.data["password"] if entry else None, password) or entry is None:
             raise LogInRefused(WRONG)
-        if self._hasher.check_needs_rehash(entry.data["password"]):
+        if entry.data.get("locked"):
+            raise LogInRefused(LOCKED)
+        if self._passwords.is_outdated(entry.data["password"]):
             self._store.update_by_id(
-                entry.id, {"password": self._hash(secret)}, expecting={"password": entry.data["password"]}
+                entry.id,
+                {"password": self._passwords.hashed(password)},
+                expecting={"password": entry.data["password"]},
             )
         return self.account(canonical)
+
+    def create(self, name: str, password: str) -> Account | None:
+        """Make an account; None when the name was taken.
+
+        Raises:
+            LogInRefused: the name or the password will not do.
+        """
+        canonical = self.canonical(name)
+        check_new(password, canonical)
+        _, created = self._store.put_if_absent(
+            {"kind": "account", "name": canonical},
+            {
+                "kind": "account",
+                "name": canonical,
+                "password": self._passwords.hashed(password),
+                "created": repr(self._clock()),
+            },
+        )
+        return self.account(canonical) if created else None
+
+    def check_password(self, name: str, password: str) -> None:
+        """
+        Raises:
+            LogInRefused: this is not the password of the account.
+        """
+        entry = self._find(name)
+        if not self._passwords.is_right(entry.data["password"] if entry else None, password):
+            raise LogInRefused(WRONG_NOW)
+
+    def change_password(self, name: str, new: str) -> None:
+        """Give the account another password.
+
+        Raises:
+            LogInRefused: it will not do, or there is no such account.
+        """
+        check_new(new, name)
+        self._store.update_by_id(self._existing(name).id, {"password": self._passwords.hashed(new)})
+
+    def reset_password(self, name: str) -> str:
+        """Give the account a new password, for its operator to hand over; also takes a second factor off.
+
+        Returns:
+            The password: 100 random bits.
+
+        Raises:
+            LogInRefused: there is no such account.
+        """
+        entry = self._existing(name)
+        new = "-".join(secrets.token_hex(4) for _ in range(4))
+        changes = {"password": self._passwords.hashed(new), "totp": "", "recovery": ""}
+        self._store.update_by_id(entry.id, changes)
+        return new
+
+    def lock(self, name: str, *, is_locked: bool = True) -> None:
+        """Close the account to everyone, or open it again; its mail stays, and still arrives.
+
+        Raises:
+            LogInRefused: there is no such account.
+        """
+        self._store.update_by_id(self._existing(name).id, {"locked": "1" if is_locked else ""})
 
     def account(self, name: str) -> Account:
         """The account of a canonical name, whether or not it was made yet."""
         return Account(name, f"{name}@{self._domain}")
 
+    def exists(self, name: str) -> bool:
+        """Whether there is an account of this canonical name."""
+        return self._find(name) is not None
+
     def at(self, address: str) -> Account | None:
         """The account that receives mail for an address, or None."""
         local, _, domain = address.casefold().rpartition("@")
-        if domain != self._domain or not self._store.get({"kind": "account", "name": local}, limit=1):
+        if domain != self._domain or self._find(local) is None:
             return None
         return self.account(local)
 
-    def _canonical(self, name: str) -> str:
+    def page(self, before: int | None = None, limit: int = 100) -> list[tuple[int, Account]]:
+        """Accounts in the order they were made, with what to give as `before` to go on after each."""
+        found = self._store.get({"kind": "account"}, limit=limit, before=before)
+        return [(entry.id, self.account(entry.data["name"])) for entry in found]
+
+    def canonical(self, name: str) -> str:
+        """The name as it is kept: lower case, without blanks around it and without the domain.
+
+        Raises:
+            LogInRefused: nobody can be called so here.
+        """
         canonical = name.strip().casefold().removesuffix(f"@{self._domain}")
         if not _NAME.fullmatch(canonical):
             raise LogInRefused(BAD_NAME)
@@ -131,13 +203,12 @@ class Accounts:
             raise LogInRefused(f"The name “{canonical}” is kept for the service. Choose another.")
         return canonical
 
-    def _hash(self, secret: bytes) -> str:
-        with self._turnstile:
-            return self._hasher.hash(secret)
+    def _find(self, name: str) -> Entry | None:
+        found = self._store.get({"kind": "account", "name": name}, limit=1)
+        return found[0] if found else None
 
-    def _verify(self, hashed: str, secret: bytes) -> bool:
-        with self._turnstile:
-            try:
-                return self._hasher.verify(hashed, secret)
-            except (VerificationError, InvalidHashError):
-                return False
+    def _existing(self, name: str) -> Entry:
+        entry = self._find(self.canonical(name))
+        if entry is None:
+            raise LogInRefused(f"There is no account “{name}” here.")
+        return entry

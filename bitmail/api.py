@@ -1,4 +1,4 @@
-"""The HTTP API: what scripts do, and the two forms by which a browser enters and leaves."""
+"""The HTTP API: what scripts do."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bitmail.current import SESSION_COOKIE, cookie, off_loop, service
+from bitmail import forms
+from bitmail.current import SESSION_COOKIE, off_loop, service
 from bitmail.drafts import Draft, is_key
-from bitmail.errors import AlreadySent, FieldError, LogInRefused, NoSuchMail, Unsendable
-from bitmail.refusal import REFUSAL_COOKIE, Refusal
-from bitmail.routes import ENTER, INBOX, LEAVE, LOG_IN
-from bitmail.sessions import LONGEST, Session
+from bitmail.errors import AlreadySent, CodeNeeded, FieldError, LogInRefused, NoSuchMail, TooMany, Unsendable
+from bitmail.sessions import Session
+from bitmail.tokens import PREFIX, Scope
 from bitmail.version import version
 from mta.email import Attachment
 from mta.errors import KeyConflict
@@ -76,12 +76,18 @@ async def log_in(request: Request) -> Response:
         name, colon, password = "", "", ""
     if scheme.lower() != "basic" or not colon:
         return _unauthorized("Log in with HTTP Basic: a name and a password.")
+    code = request.headers.get("bitmail-code", "")
     try:
-        _, secret = await off_loop(service().model.log_in, name, password)
+        entered = await off_loop(service().model.door.enter, name, password, forms.client_of(request), code)
+    except TooMany as refusal:
+        wait = {"Retry-After": str(refusal.seconds)}
+        return JSONResponse({"error": str(refusal)}, status_code=429, headers=wait)
     except LogInRefused as refusal:
         return _unauthorized(str(refusal))
-    answer = JSONResponse({"session": secret})
-    _set_session(answer, secret, request)
+    except CodeNeeded as needed:
+        return _unauthorized(f"{needed} Send it as the header BitMail-Code.")
+    answer = JSONResponse({"session": entered.secret})
+    forms.let_in(answer, entered, request)
     return answer
 
 
@@ -97,9 +103,10 @@ async def log_out(request: Request) -> Response:
 
 async def send_mail(request: Request) -> Response:
     """Take a mail for sending: JSON, or a finished mail as `message/rfc822`."""
-    session = await _session(request)
-    if session is None:
-        return _unauthorized("Log in first, then send Authorization: Bearer and the session.")
+    try:
+        session = await _caller(request, Scope.SEND)
+    except _Refused as refused:
+        return refused.answer
     key = request.headers.get("idempotency-key") or secrets.token_urlsafe(16)
     if not is_key(key):
         return _unprocessable(
@@ -122,45 +129,15 @@ async def send_mail(request: Request) -> Response:
 
 async def submission(request: Request) -> Response:
     """What became of a mail, recipient by recipient."""
-    session = await _session(request)
-    if session is None:
-        return _unauthorized("Log in first, then send Authorization: Bearer and the session.")
+    try:
+        session = await _caller(request, Scope.READ)
+    except _Refused as refused:
+        return refused.answer
     try:
         found = await off_loop(service().model.submission, session.user, request.path_params["id"])
     except NoSuchMail as missing:
         return JSONResponse({"error": str(missing)}, status_code=404)
     return JSONResponse(_shown(found))
-
-
-async def enter(request: Request) -> Response:
-    """The log-in form of the page."""
-    form = await request.form(max_files=0, max_fields=4)
-    name, password = str(form.get("name", ""))[:320], str(form.get("password", ""))
-    try:
-        _, secret = await off_loop(service().model.log_in, name, password)
-    except LogInRefused as refusal:
-        answer = RedirectResponse(LOG_IN, 303)
-        answer.set_cookie(
-            REFUSAL_COOKIE,
-            Refusal(name, str(refusal)).encoded(),
-            max_age=60,
-            httponly=True,
-            samesite="strict",
-        )
-        return answer
-    await _close_browsers_session(request)
-    answer = RedirectResponse(INBOX, 303)
-    _set_session(answer, secret, request)
-    answer.delete_cookie(REFUSAL_COOKIE)
-    return answer
-
-
-async def leave(request: Request) -> Response:
-    """The log-out button of the page."""
-    await _close_browsers_session(request)
-    answer = RedirectResponse(LOG_IN, 303)
-    answer.delete_cookie(SESSION_COOKIE)
-    return answer
 
 
 def api() -> Starlette:
@@ -173,8 +150,7 @@ def api() -> Starlette:
             Route("/api/logout", log_out, methods=["POST"]),
             Route("/api/sendmail", send_mail, methods=["POST"]),
             Route("/api/submissions/{id}", submission, methods=["GET"]),
-            Route(ENTER, enter, methods=["POST"]),
-            Route(LEAVE, leave, methods=["POST"]),
+            *forms.routes(),
         ]
     )
 
@@ -236,7 +212,7 @@ def _shown(submission: Submission) -> dict[str, Any]:
 
 
 def _secret(request: Request) -> str:
-    """The session's secret: from the Authorization header of a script. Cookies are for the page, and not taken here."""
+    """What a script proves itself by, in the Authorization header. Cookies are for the page, and not taken here."""
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else ""
 
@@ -246,18 +222,31 @@ async def _session(request: Request) -> Session | None:
     return await off_loop(service().model.sessions.find, secret) if secret else None
 
 
-async def _close_browsers_session(request: Request) -> None:
-    secret = cookie(request.headers.get("cookie", ""), SESSION_COOKIE)
-    if secret:
-        await off_loop(service().model.sessions.close, secret)
+async def _caller(request: Request, scope: Scope) -> Session:
+    """Who calls, by a session or by a token that may do this.
+
+    Raises:
+        _Refused: with the answer to give.
+    """
+    secret = _secret(request)
+    if not secret.startswith(PREFIX):
+        session = await _session(request)
+        if session is None:
+            raise _Refused(_unauthorized("Log in first, then send Authorization: Bearer and the session."))
+        return session
+    token = await off_loop(service().model.tokens.find, secret)
+    if token is None:
+        raise _Refused(_unauthorized("There is no such token, or it has expired. Make a new one."))
+    if scope not in token.scopes:
+        reason = f"This token may not do that: it was made without “{scope}”. Make one with it."
+        raise _Refused(JSONResponse({"error": reason}, status_code=403))
+    return Session(token.id, token.user)
 
 
-def _set_session(answer: Response, secret: str, request: Request) -> None:
-    host = request.headers.get("host", "").lower()
-    secure = request.url.scheme == "https" or f"https://{host}" in service().settings.allowed_origins()
-    answer.set_cookie(
-        SESSION_COOKIE, secret, max_age=int(LONGEST), httponly=True, samesite="strict", secure=secure
-    )
+class _Refused(Exception):
+    def __init__(self, answer: Response) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 def _unauthorized(reason: str) -> Response:

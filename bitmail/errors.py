@@ -13,6 +13,28 @@ class LogInRefused(Refused):
     """Name and password do not open an account."""
 
 
+class TooMany(LogInRefused):
+    """It was tried too often; it may be tried again after `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        wait = max(1, round(seconds + 0.5))
+        again = f"{wait} seconds" if wait < 120 else f"{round(wait / 60)} minutes"
+        super().__init__(f"Too many tries. Wait {again}, then try again.")
+        self.seconds = wait
+
+
+class CodeNeeded(Refused):
+    """The password was right, and the account asks for a code as well.
+
+    Attributes:
+        ticket: proves for some minutes that the password was given.
+    """
+
+    def __init__(self, ticket: str) -> None:
+        super().__init__("Type the code that your authenticator app shows, or one of your recovery codes.")
+        self.ticket = ticket
+
+
 class AlreadySent(Refused):
     """The same key was used for another mail, which is on its way."""
 

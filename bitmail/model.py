@@ -9,12 +9,16 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bitmail.accounts import Account, Accounts
+from bitmail.accounts import Account, Accounts, SignUp
+from bitmail.audit import Action, Audit
+from bitmail.door import Client, Door
 from bitmail.drafts import Drafts
 from bitmail.errors import NoSuchMail
 from bitmail.mailboxes import Mailboxes
 from bitmail.outbox import Outbox
-from bitmail.sessions import Sessions
+from bitmail.secondfactor import SecondFactor
+from bitmail.sessions import Session, Sessions
+from bitmail.tokens import Tokens
 from mta.container import Container
 from mta.events import Event, EventKind
 from mta.incoming import IncomingMail
@@ -50,12 +54,34 @@ class MailModel:
     """Accounts, sessions, mailboxes, drafts and sending, over one store and one container. Every call may block.
 
     Attributes:
-        accounts, sessions, mailboxes, drafts, outbox: the parts, each with its verbs.
+        accounts, sessions, tokens, second_factor, audit, door, mailboxes, drafts, outbox: the parts, each with its
+            verbs.
     """
 
-    def __init__(self, store: JsonStore, blobs: Blobs, container: Container, domain: str) -> None:
+    def __init__(
+        self,
+        store: JsonStore,
+        blobs: Blobs,
+        container: Container,
+        domain: str,
+        *,
+        secret: bytes,
+        sign_up: SignUp = SignUp.FIRST_LOG_IN,
+    ) -> None:
+        """
+        Args:
+            store, blobs: where everything is kept.
+            container: sends.
+            domain: the part after the @ of every account.
+            secret: signs what browsers bring back; the same in every process.
+            sign_up: how an account comes to be.
+        """
         self.accounts = Accounts(store, domain)
         self.sessions = Sessions(store)
+        self.tokens = Tokens(store)
+        self.second_factor = SecondFactor(store)
+        self.audit = Audit(store)
+        self.door = Door(store, self.accounts, self.sessions, secret=secret, sign_up=sign_up)
         self.mailboxes = Mailboxes(store, blobs)
         self.drafts = Drafts(store)
         self.outbox = Outbox(store, blobs, self.drafts, container)
@@ -73,9 +99,44 @@ class MailModel:
 
         Raises:
             LogInRefused: with a sentence for the person.
+            CodeNeeded: the account asks for a second factor.
         """
-        account = self.accounts.log_in(name, password)
-        return account, self.sessions.open(account.name)
+        entered = self.door.enter(name, password, Client())
+        return entered.account, entered.secret
+
+    def change_password(self, session: Session, now: str, new: str, client: Client) -> str:
+        """Change the password of who is logged in, and end every session of theirs, also this one.
+
+        Args:
+            session: theirs.
+            now, new: the passwords, as typed.
+            client: their browser.
+
+        Returns:
+            The secret of a new session for this browser.
+
+        Raises:
+            LogInRefused: with a sentence.
+        """
+        self.door.check_password(session.user, now, client)
+        self.accounts.change_password(session.user, new)
+        self.audit.record(session.user, Action.PASSWORD_CHANGED, address=client.address)
+        return self.begin_anew(session, client)
+
+    def begin_anew(self, session: Session, client: Client) -> str:
+        """End every session of this person, and return the secret of a new one for this browser."""
+        self.sessions.end_all(session.user)
+        secret = self.sessions.open(session.user, address=client.address, agent=client.agent)
+        self._changed(session.user)
+        return secret
+
+    def end_session(self, user: str, id: int) -> bool:
+        """End one session of this person, in open pages at once; whether there was one."""
+        ended = self.sessions.end(user, id)
+        if ended:
+            self.audit.record(user, Action.SESSION_ENDED)
+            self._changed(user)
+        return ended
 
     def submission(self, user: str, id: str) -> Submission:
         """A submission of this person, as it is now.

@@ -15,15 +15,24 @@ GUARDED = (INBOX, DRAFTS, SENT, COMPOSE)
 
 ENTER = "/enter"
 """Where the log-in form is posted to."""
+ENTER_CODE = "/enter/code"
+"""Where the form for the second factor's code is posted to."""
 LEAVE = "/leave"
 """Where the log-out form is posted to."""
 
+INVITATION = "invitation"
+"""The query parameter, and the form's field, of an invitation's code."""
 OPENED = "mail"
 """The query parameter that names the mail to show."""
 DRAFT = "draft"
 """The query parameter that names the draft to write on."""
 OLDER = "before"
 """The query parameter of the next page of a list."""
+
+
+def invited(code: str) -> str:
+    """The log-in page for somebody who was invited."""
+    return f"{LOG_IN}?{urlencode({INVITATION: code})}"
 
 
 def compose(key: str) -> str:

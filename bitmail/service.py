@@ -83,7 +83,14 @@ class Service:
         )
         self.secret = self._shared_secret()
         self.pages: OpenPages = NoPages()
-        self.model = MailModel(self.store, self.blobs, self.container, settings.domain)
+        self.model = MailModel(
+            self.store,
+            self.blobs,
+            self.container,
+            settings.domain,
+            secret=self.secret,
+            sign_up=settings.signup,
+        )
 
     def start(self) -> None:
         """Finish what a crash interrupted, and begin to send."""

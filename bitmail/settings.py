@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
+from bitmail.accounts import SignUp
 from mta.addresses import BadAddress, parse_address
 from mta.configuration import MtaSettings
 
@@ -17,12 +18,14 @@ class Settings(MtaSettings):
         domain: the part after the @ of every account.
         origins: origins that may open the websocket and post forms, separated by blanks or commas; empty for the
             address that the page is served at.
+        signup: how an account comes to be: by the first log-in, by an invitation, or by the operator alone.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(default=3000, ge=0, le=65535)
     domain: str = "localhost"
     origins: str = ""
+    signup: SignUp = SignUp.FIRST_LOG_IN
 
     @field_validator("domain")
     @classmethod

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import reflex as rx
 
+from bitmail import routes
+from bitmail.accounts import SignUp
 from bitmail.current import cookie, service
+from bitmail.forms import TICKET_COOKIE
 from bitmail.refusal import REFUSAL_COOKIE, Refusal
 from bitmail.version import version
 
@@ -15,6 +18,9 @@ class LogInState(rx.State):
     name: str = ""
     reason: str = ""
     domain: str = ""
+    invitation: str = ""
+    needs_code: bool = False
+    may_sign_up: bool = True
     is_demo: bool = False
     version: str = ""
 
@@ -23,5 +29,11 @@ class LogInState(rx.State):
         """The page is opened: say what the last form was refused for, if it was."""
         refusal = Refusal.decoded(cookie(self.router.headers.cookie, REFUSAL_COOKIE)) or Refusal("", "")
         self.name, self.reason = refusal.name, refusal.reason
+        self.needs_code = bool(cookie(self.router.headers.cookie, TICKET_COOKIE))
+        self.invitation = self.router.url.query_parameters.get(routes.INVITATION, "")[:100]
+        sign_up = service().settings.signup
+        self.may_sign_up = sign_up is SignUp.FIRST_LOG_IN or (
+            sign_up is SignUp.INVITE and self.invitation != ""
+        )
         self.domain = service().settings.domain
         self.is_demo, self.version = service().is_demo, version()

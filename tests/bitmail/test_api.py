@@ -7,14 +7,22 @@ from collections.abc import Callable
 from urllib.parse import parse_qs
 
 import httpx
+import pyotp
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette import types
+from starlette.types import Message, Receive, Send
 
 from bitmail import frontend
+from bitmail.accounts import WRONG_NOW
 from bitmail.current import SESSION_COOKIE
+from bitmail.door import PER_ACCOUNT, Client
+from bitmail.errors import LogInRefused, Refused
+from bitmail.passwords import COMMON
 from bitmail.service import Service
 from bitmail.shield import BODY_LIMIT, Shield
+from bitmail.tokens import Scope, Tokens
 from bitmail.version import version
+from store import MemoryStore
 from tests.bitmail.conftest import PASSWORD, logged_in
 
 Api = Callable[[], httpx.AsyncClient]
@@ -169,7 +177,7 @@ def test_the_log_in_form_gives_a_cookie_or_says_why_not(api: Api) -> None:
 def test_a_page_token_is_worth_nothing_without_the_cookie_of_its_session(service: Service) -> None:
     reached: list[str] = []
 
-    async def inner(scope: Scope, _receive: Receive, _send: Send) -> None:
+    async def inner(scope: types.Scope, _receive: Receive, _send: Send) -> None:
         reached.append(parse_qs(scope["query_string"].decode())["token"][0])
 
     async def connect(cookie: str, host: str = "mail.test", origin: str = "http://mail.test") -> None:
@@ -203,3 +211,113 @@ def test_a_page_token_is_worth_nothing_without_the_cookie_of_its_session(service
     assert len(set(reached)) == 3
     assert len(reached) == 4, "a page of another site got through"
     assert "stolen" not in "".join(reached)
+
+
+def test_a_token_may_do_what_it_was_made_for_until_it_expires_or_ends(service: Service, api: Api) -> None:
+    tokens = service.model.tokens
+    mail = {"to": "grace@example.com", "text": "x"}
+
+    async def calls() -> None:
+        async with logged_in(api()) as client:
+            assert (await client.post("/api/logout")).status_code == 204
+        async with api() as client:
+            secrets = {
+                scope: tokens.make("ada", f"to {scope}", [scope], days=1)
+                for scope in (Scope.SEND, Scope.READ)
+            }
+            client.headers["Authorization"] = f"Bearer {secrets[Scope.SEND]}"
+            sent = await client.post("/api/sendmail", json=mail)
+            assert sent.status_code == 202
+            address = f"/api/submissions/{sent.json()['submission']}"
+            assert (await client.get(address)).status_code == 403
+            assert (await client.post("/api/logout")).status_code == 401
+            client.headers["Authorization"] = f"Bearer {secrets[Scope.READ]}"
+            assert (await client.get(address)).status_code == 200
+            assert (await client.post("/api/sendmail", json=mail)).status_code == 403
+            token = next(token for token in tokens.of("ada") if Scope.READ in token.scopes)
+            assert not tokens.end("eve", token.id)
+            assert (await client.get(address)).status_code == 200
+            assert tokens.end("ada", token.id)
+            assert (await client.get(address)).status_code == 401
+        assert all(secret not in repr(service.store.get({})) for secret in secrets.values())
+
+    asyncio.run(calls())
+
+
+def test_a_token_expires_and_a_bad_one_is_not_made() -> None:
+    now = [1000.0]
+    tokens = Tokens(MemoryStore(), clock=lambda: now[0])
+    secret = tokens.make("ada", "backup", [Scope.READ], days=1)
+    now[0] += 86_399
+    assert tokens.find(secret) is not None
+    now[0] += 1
+    assert tokens.find(secret) is None
+    for name, scopes, days in (("", [Scope.READ], 1), ("x", [], 1), ("x", [Scope.READ], 10_000)):
+        with pytest.raises(Refused):
+            tokens.make("ada", name, scopes, days)
+
+
+def test_too_many_guesses_are_answered_with_the_time_to_wait(api: Api) -> None:
+    async def calls() -> None:
+        async with logged_in(api()), api() as client:
+            for _ in range(PER_ACCOUNT.free):
+                assert (await client.post("/api/login", auth=("ada", "wrong password"))).status_code == 401
+            answer = await client.post("/api/login", auth=("ada", PASSWORD))
+            assert answer.status_code == 429
+            assert 0 < int(answer.headers["retry-after"]) <= PER_ACCOUNT.most
+
+    asyncio.run(calls())
+
+
+def test_a_second_factor_is_asked_for_by_form_and_by_header(service: Service, api: Api) -> None:
+    async def calls() -> None:
+        async with logged_in(api()), api() as client:
+            model = service.model
+            app = pyotp.TOTP(model.second_factor.begin("ada", "ada@localhost").secret)
+            codes = model.second_factor.confirm("ada", app.now())
+            refused = await client.post("/api/login", auth=("ada", PASSWORD))
+            assert refused.status_code == 401
+            assert "BitMail-Code" in refused.json()["error"]
+            header = {"BitMail-Code": codes[0]}
+            assert (
+                await client.post("/api/login", auth=("ada", PASSWORD), headers=header)
+            ).status_code == 200
+            client.cookies.clear()
+            first = await client.post("/enter", data={"name": "ada", "password": PASSWORD})
+            assert (first.status_code, first.headers["location"]) == (303, "/login")
+            assert SESSION_COOKIE not in client.cookies
+            wrong = await client.post("/enter/code", data={"code": "nonsense"})
+            assert (wrong.headers["location"], SESSION_COOKIE in client.cookies) == ("/login", False)
+            right = await client.post("/enter/code", data={"code": codes[1]})
+            assert (right.headers["location"], SESSION_COOKIE in client.cookies) == ("/inbox", True)
+
+    asyncio.run(calls())
+
+
+def test_a_new_password_ends_every_session_but_begins_one_for_this_browser(service: Service) -> None:
+    model = service.model
+    _, here = model.log_in("ada", PASSWORD)
+    _, elsewhere = model.log_in("ada", PASSWORD)
+    session = model.sessions.find(here)
+    assert session is not None
+    with pytest.raises(LogInRefused, match=WRONG_NOW):
+        model.change_password(session, "not this one", "another horse battery", Client())
+    with pytest.raises(LogInRefused, match=COMMON):
+        model.change_password(session, PASSWORD, "password1", Client())
+    assert model.sessions.find(elsewhere) is not None
+    anew = model.change_password(session, PASSWORD, "another horse battery", Client())
+    assert (model.sessions.find(here), model.sessions.find(elsewhere)) == (None, None)
+    assert model.sessions.find(anew) is not None
+    model.log_in("ada", "another horse battery")
+
+
+def test_sessions_are_listed_and_ended_by_their_owner_alone(service: Service) -> None:
+    model = service.model
+    _, secret = model.log_in("ada", PASSWORD)
+    model.log_in("eve", PASSWORD)
+    (visit,) = model.sessions.of("ada")
+    assert not model.end_session("eve", visit.id)
+    assert model.sessions.find(secret) is not None
+    assert model.end_session("ada", visit.id)
+    assert model.sessions.find(secret) is None
+    assert model.sessions.of("ada") == []

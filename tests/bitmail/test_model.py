@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bitmail.accounts import BAD_NAME, SHORT, WRONG
+from bitmail.accounts import BAD_NAME, WRONG
 from bitmail.drafts import Draft, new_key
 from bitmail.errors import AlreadySent, LogInRefused, NoSuchMail, Unsendable
 from bitmail.mailboxes import MailboxName
+from bitmail.passwords import SHORT
 from bitmail.service import Service
 from bitmail.sessions import IDLE, LONGEST, Sessions
 from mta.incoming import IncomingMail

@@ -1,0 +1,117 @@
+"""The forms by which a browser enters and leaves. They are sent as such, since only HTTP sets a cookie that scripts
+cannot read.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from bitmail.current import SESSION_COOKIE, cookie, off_loop, service
+from bitmail.door import TICKET, Client, Entered
+from bitmail.errors import CodeNeeded, LogInRefused
+from bitmail.refusal import REFUSAL_COOKIE, Refusal
+from bitmail.routes import ENTER, ENTER_CODE, INBOX, LEAVE, LOG_IN, invited
+from bitmail.sessions import LONGEST
+
+DEVICE_COOKIE = "bitmail_device"
+"""The mark of a browser that was let in before."""
+TICKET_COOKIE = "bitmail_ticket"
+"""Proves, between the password and the code, that the password was given."""
+_YEAR = 366 * 86_400
+
+
+async def enter(request: Request) -> Response:
+    """The log-in form: name and password."""
+    form = await request.form(max_files=0, max_fields=5)
+    name, password = str(form.get("name", ""))[:320], str(form.get("password", ""))[:1000]
+    invitation = str(form.get("invitation", ""))[:100]
+    try:
+        entered = await off_loop(service().model.door.enter, name, password, client_of(request, invitation))
+    except LogInRefused as refusal:
+        return _refused(name, refusal, invitation)
+    except CodeNeeded as needed:
+        answer = RedirectResponse(LOG_IN, 303)
+        answer.set_cookie(TICKET_COOKIE, needed.ticket, max_age=int(TICKET), httponly=True, samesite="strict")
+        answer.delete_cookie(REFUSAL_COOKIE)
+        return answer
+    return await _let_in(entered, request)
+
+
+async def enter_code(request: Request) -> Response:
+    """The log-in form's second step: the code."""
+    form = await request.form(max_files=0, max_fields=5)
+    if "again" in form:
+        answer = RedirectResponse(LOG_IN, 303)
+        answer.delete_cookie(TICKET_COOKIE)
+        return answer
+    ticket = cookie(request.headers.get("cookie", ""), TICKET_COOKIE)
+    try:
+        entered = await off_loop(
+            service().model.door.enter_code, ticket, str(form.get("code", ""))[:100], client_of(request)
+        )
+    except LogInRefused as refusal:
+        return _refused("", refusal)
+    return await _let_in(entered, request)
+
+
+async def leave(request: Request) -> Response:
+    """The log-out button."""
+    await _close_session(request)
+    answer = RedirectResponse(LOG_IN, 303)
+    answer.delete_cookie(SESSION_COOKIE)
+    return answer
+
+
+def routes() -> list[Route]:
+    """Where the forms are sent to."""
+    return [
+        Route(ENTER, enter, methods=["POST"]),
+        Route(ENTER_CODE, enter_code, methods=["POST"]),
+        Route(LEAVE, leave, methods=["POST"]),
+    ]
+
+
+def client_of(request: Request, invitation: str = "") -> Client:
+    """Who sent a request."""
+    return Client(
+        address=request.client.host if request.client else "",
+        agent=request.headers.get("user-agent", ""),
+        device=cookie(request.headers.get("cookie", ""), DEVICE_COOKIE),
+        invitation=invitation,
+    )
+
+
+def let_in(answer: Response, entered: Entered, request: Request) -> None:
+    """Give the browser its session, and the mark by which it is known next time."""
+    host = request.headers.get("host", "").lower()
+    secure = request.url.scheme == "https" or f"https://{host}" in service().settings.allowed_origins()
+    for name, value, age in (
+        (SESSION_COOKIE, entered.secret, int(LONGEST)),
+        (DEVICE_COOKIE, entered.device, _YEAR),
+    ):
+        answer.set_cookie(name, value, max_age=age, httponly=True, samesite="strict", secure=secure)
+
+
+async def _let_in(entered: Entered, request: Request) -> Response:
+    await _close_session(request)
+    answer = RedirectResponse(INBOX, 303)
+    let_in(answer, entered, request)
+    answer.delete_cookie(REFUSAL_COOKIE)
+    answer.delete_cookie(TICKET_COOKIE)
+    return answer
+
+
+async def _close_session(request: Request) -> None:
+    secret = cookie(request.headers.get("cookie", ""), SESSION_COOKIE)
+    if secret:
+        await off_loop(service().model.sessions.close, secret)
+
+
+def _refused(name: str, refusal: LogInRefused, invitation: str = "") -> Response:
+    answer = RedirectResponse(invited(invitation) if invitation else LOG_IN, 303)
+    answer.set_cookie(
+        REFUSAL_COOKIE, Refusal(name, str(refusal)).encoded(), max_age=60, httponly=True, samesite="strict"
+    )
+    return answer

@@ -1,0 +1,84 @@
+"""Passwords: which are good enough, and how they are kept."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+from pathlib import Path
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from bitmail.errors import LogInRefused
+
+SHORTEST, LONGEST = 8, 128
+"""Characters of a password (NIST SP 800-63B, section 5.1.1.2)."""
+SHORT = f"A password has at least {SHORTEST} characters. Type a longer one."
+LONG = f"A password has at most {LONGEST} characters. Type a shorter one."
+COMMON = "That password is among the first that anybody would try. Choose one that only you would think of."
+
+_FIRST_TRIED = frozenset(Path(__file__).with_name("first-tried.txt").read_text(encoding="utf-8").split())
+_HASHES_AT_ONCE = 2
+
+
+def check_length(password: str) -> None:
+    """
+    Raises:
+        LogInRefused: it is too short or too long to be anybody's password.
+    """
+    if len(password) < SHORTEST:
+        raise LogInRefused(SHORT)
+    if len(password) > LONGEST:
+        raise LogInRefused(LONG)
+
+
+def check_new(password: str, name: str) -> None:
+    """Refuse what nobody should choose for an account (NIST SP 800-63B asks for such a list, and for no other rules).
+
+    Args:
+        password: as typed.
+        name: the account's name.
+
+    Raises:
+        LogInRefused: with a sentence.
+    """
+    check_length(password)
+    folded = password.casefold()
+    own = {name, name * 2, f"{name}123", f"{name}1234", f"bitmail{name}"}
+    if folded in _FIRST_TRIED or folded in own or len(set(folded)) < 3:
+        raise LogInRefused(COMMON)
+
+
+class Passwords:
+    """Hashes and checks by Argon2id; each call takes some 50 ms of a core, and 64 MiB."""
+
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher()
+        # A crowd at the door must queue rather than fill the memory.
+        self._turnstile = threading.BoundedSemaphore(_HASHES_AT_ONCE)
+
+    @cached_property
+    def _decoy(self) -> str:
+        return self.hashed("nobody has this password")
+
+    def hashed(self, password: str) -> str:
+        """What to keep of a password."""
+        with self._turnstile:
+            return self._hasher.hash(_bytes(password))
+
+    def is_right(self, kept: str | None, password: str) -> bool:
+        """Whether this is the password of which `kept` was kept; for None it takes as long, and is False."""
+        hashed = kept or self._decoy
+        with self._turnstile:
+            try:
+                return self._hasher.verify(hashed, _bytes(password)) and kept is not None
+            except (VerificationError, InvalidHashError):
+                return False
+
+    def is_outdated(self, kept: str) -> bool:
+        """Whether the password should be hashed anew, since the cost was raised."""
+        return self._hasher.check_needs_rehash(kept)
+
+
+def _bytes(password: str) -> bytes:
+    return password.encode("utf-8", "surrogatepass")
