@@ -20,17 +20,21 @@ from store.interface import JsonStore
 from store.memory import MemoryStore
 from store.migration import migrate
 from store.opening import Storage, open_storage
+from store.search import SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE, Document, Part, Query, SearchIndex, Term
 from store.settings import StoreSettings
 from store.sql import SqlStore
 
 __all__ = [
     "ANY",
+    "SEARCH_MIGRATIONS",
+    "SEARCH_VERSION_TABLE",
     "BlobRemoved",
     "BlobStore",
     "Blobs",
     "Database",
     "DatabaseClosed",
     "DatabaseNewer",
+    "Document",
     "Entry",
     "InvalidEntry",
     "JsonStore",
@@ -38,11 +42,15 @@ __all__ = [
     "Match",
     "MemoryStore",
     "MigrationFailed",
+    "Part",
+    "Query",
+    "SearchIndex",
     "SqlStore",
     "Storage",
     "StoreError",
     "StoreSettings",
     "StoreUnavailable",
+    "Term",
     "TooLarge",
     "UnknownOperation",
     "WrongSecret",

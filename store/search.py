@@ -1,0 +1,239 @@
+"""Full-text search: which documents of one owner have these words, newest first.
+
+SQLite's FTS5 and PostgreSQL's text search behind the same few operations. Words are made here and not by the
+databases, so that both find the same. The index is a table of the database itself; a store that is reached by proxy has
+none yet.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, TextClause, text
+
+from store.database import Database
+from store.entry import MAX_ID
+
+SEARCH_MIGRATIONS = Path(__file__).parent / "migrations" / "search"
+"""Where the migrations of this table are, for `store.migrate`."""
+SEARCH_VERSION_TABLE = "search_version"
+
+TEXT_CHARACTERS = 200_000
+"""Characters of one text that are indexed."""
+WORD_CHARACTERS = 64
+WORDS_ASKED = 30
+
+# Written without blanks between words, so each character is a word here, and a word of several a phrase.
+_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+_ACCENT = re.compile("[\u0300-\u036f]")
+_MARK = re.compile("[a-z]{1,20}")
+
+
+class Part(StrEnum):
+    """The texts of a document, each of which can be asked for alone."""
+
+    AUTHOR = "author"
+    READERS = "readers"
+    TITLE = "title"
+    BODY = "body"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What is to be found.
+
+    Attributes:
+        id: the entry that it stands for; later ones are newer.
+        owner: who alone may find it.
+        at: its time, in seconds since the epoch.
+        author, readers, title, body: its texts.
+        marks: what else can be asked for: words of a to z.
+    """
+
+    id: int
+    owner: str
+    at: float
+    author: str = ""
+    readers: str = ""
+    title: str = ""
+    body: str = ""
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Words that stand together somewhere.
+
+    Attributes:
+        text: the words; case and accents do not matter.
+        part: where; None for anywhere.
+        whole: the last word is whole, and not the beginning of one.
+    """
+
+    text: str
+    part: Part | None = None
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a document must have: all of it.
+
+    Attributes:
+        terms: words.
+        marks: marks.
+        before: its time is before this, in seconds since the epoch.
+    """
+
+    terms: tuple[Term, ...] = ()
+    marks: tuple[str, ...] = ()
+    before: float | None = None
+
+
+def words(text: str) -> list[str]:
+    """The words of a text as they are compared: without case and accents."""
+    plain = unicodedata.normalize("NFKD", text[:TEXT_CHARACTERS])
+    plain = unicodedata.normalize("NFC", _ACCENT.sub("", plain)).casefold()
+    return [word[:WORD_CHARACTERS] for word in _WORD.findall(plain)]
+
+
+class SearchIndex:
+    """The search index of a database that was migrated with `SEARCH_MIGRATIONS`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, documents: Sequence[Document]) -> None:
+        """Let these be found, durably; one that is there already is replaced."""
+        if documents:
+            self._database.write(_add, documents)
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """Let these no longer be found."""
+        if ids:
+            self._database.write(_remove, ids)
+
+    def find(self, owner: str, query: Query, *, limit: int, before: int | None = None) -> list[int]:
+        """The ids of one owner's documents that have all that is asked for, newest first.
+
+        Args:
+            owner: whose.
+            query: what; nothing that was typed into it can break it.
+            limit: at most so many.
+            before: the id that ended the page before this one.
+        """
+        asked = _fts5(owner, query) if self._database.is_sqlite else _tsquery(owner, query)
+        bounds = {
+            "owner": owner,
+            "asked": asked,
+            "before": MAX_ID if before is None else max(0, min(before, MAX_ID)),
+            "at": float("inf") if query.before is None else query.before,
+            "limit": limit,
+        }
+        with self._database.read() as connection:
+            statement = _FIND_SQLITE if self._database.is_sqlite else _FIND_POSTGRESQL
+            return [id for (id,) in connection.execute(statement, bounds)]
+
+
+_FIND_SQLITE = text(
+    "SELECT rowid FROM store_search WHERE store_search MATCH :asked AND rowid < :before "
+    "AND at < :at ORDER BY rowid DESC LIMIT :limit"
+)
+_FIND_POSTGRESQL = text(
+    "SELECT id FROM store_search WHERE words @@ CAST(:asked AS tsquery) AND owner = :owner AND id < :before "
+    "AND at < :at ORDER BY id DESC LIMIT :limit"
+)
+_ADD_SQLITE = text(
+    "INSERT INTO store_search (rowid, at, owner, marks, author, readers, title, body) "
+    "VALUES (:id, :at, :tag, :marks, :author, :readers, :title, :body)"
+)
+_ADD_POSTGRESQL = text(
+    "INSERT INTO store_search (id, owner, at, words) VALUES (:id, :owner, :at, "
+    "setweight(to_tsvector('simple', :author), 'A') || setweight(to_tsvector('simple', :readers), 'B') || "
+    "setweight(to_tsvector('simple', :title), 'C') || to_tsvector('simple', :body) || "
+    "array_to_tsvector(CAST(:tags AS text[])))"
+)
+_WEIGHTS = {Part.AUTHOR: "A", Part.READERS: "B", Part.TITLE: "C", Part.BODY: "D"}
+
+
+def _add(connection: Connection, batch: Sequence[Sequence[Document]]) -> list[None]:
+    latest = {document.id: document for documents in batch for document in documents}
+    _delete(connection, list(latest))
+    sqlite = connection.dialect.name == "sqlite"
+    connection.execute(
+        _ADD_SQLITE if sqlite else _ADD_POSTGRESQL, [_row(document) for document in latest.values()]
+    )
+    return [None for _ in batch]
+
+
+def _remove(connection: Connection, batch: Sequence[Sequence[int]]) -> list[None]:
+    _delete(connection, [id for ids in batch for id in ids])
+    return [None for _ in batch]
+
+
+def _delete(connection: Connection, ids: Sequence[int]) -> None:
+    statement: TextClause = text(
+        "DELETE FROM store_search WHERE rowid = :id"
+        if connection.dialect.name == "sqlite"
+        else "DELETE FROM store_search WHERE id = :id"
+    )
+    connection.execute(statement, [{"id": id} for id in ids])
+
+
+def _row(document: Document) -> dict[str, Any]:
+    marks = [mark for mark in document.marks if _MARK.fullmatch(mark)]
+    return {
+        "id": document.id,
+        "owner": document.owner,
+        "at": document.at,
+        "tag": _tag(document.owner),
+        "marks": " ".join(marks),
+        # Words never have such a sign, so that none that is typed finds an owner or a mark.
+        "tags": [f"@{_tag(document.owner)}", *(f"#{mark}" for mark in marks)],
+        **{part.value: " ".join(words(getattr(document, part.value))) for part in Part},
+    }
+
+
+def _tag(owner: str) -> str:
+    """One word that stands for an owner, whatever the name is made of."""
+    return blake2b(owner.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _fts5(owner: str, query: Query) -> str:
+    """The query in the language of FTS5."""
+    asked = [f'owner : "{_tag(owner)}"', *(f'marks : "{mark}"' for mark in _marks(query))]
+    for term, found in _terms(query):
+        where = term.part.value if term.part else " ".join(Part)
+        asked.append(f'{{{where}}} : "{" ".join(found)}"{"" if term.whole else " *"}')
+    return " AND ".join(asked)
+
+
+def _tsquery(owner: str, query: Query) -> str:
+    """The query in the language of PostgreSQL."""
+    asked = [f"'@{_tag(owner)}'", *(f"'#{mark}'" for mark in _marks(query))]
+    for term, found in _terms(query):
+        weight = _WEIGHTS[term.part] if term.part else "ABCD"
+        ends = [weight] * len(found)
+        if not term.whole:
+            ends[-1] = f"*{weight}"
+        lexemes = [f"'{word}':{end}" for word, end in zip(found, ends, strict=True)]
+        asked.append(f"({' <-> '.join(lexemes)})")
+    return " & ".join(asked)
+
+
+def _marks(query: Query) -> list[str]:
+    return [mark for mark in query.marks if _MARK.fullmatch(mark)]
+
+
+def _terms(query: Query) -> list[tuple[Term, list[str]]]:
+    """The terms that have words, with their words."""
+    found = ((term, words(term.text)[:WORDS_ASKED]) for term in query.terms[:WORDS_ASKED])
+    return [(term, some) for term, some in found if some]
