@@ -43,6 +43,10 @@ class NoSuchMail(Refused):
     """There is no such mail for this person."""
 
 
+class NoSuchFolder(Refused):
+    """There is no such folder for this person."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One thing wrong with what was typed.

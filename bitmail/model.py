@@ -14,8 +14,10 @@ from bitmail.audit import Action, Audit
 from bitmail.door import Client, Door
 from bitmail.drafts import Drafts
 from bitmail.errors import NoSuchMail
+from bitmail.librarian import Librarian
 from bitmail.mailboxes import Mailboxes
 from bitmail.outbox import Outbox
+from bitmail.places import Folders
 from bitmail.secondfactor import SecondFactor
 from bitmail.sessions import Session, Sessions
 from bitmail.tokens import Tokens
@@ -23,7 +25,7 @@ from mta.container import Container
 from mta.events import Event, EventKind
 from mta.incoming import IncomingMail
 from mta.submission import Submission
-from store import Blobs, JsonStore
+from store import Blobs, JsonStore, SearchIndex
 
 log = logging.getLogger(__name__)
 
@@ -54,14 +56,16 @@ class MailModel:
     """Accounts, sessions, mailboxes, drafts and sending, over one store and one container. Every call may block.
 
     Attributes:
-        accounts, sessions, tokens, second_factor, audit, door, mailboxes, drafts, outbox: the parts, each with its
-            verbs.
+        accounts, sessions, tokens, second_factor, audit, door, mailboxes, folders, drafts, outbox: the parts, each
+            with its verbs.
+        librarian: what works behind them; to be started and stopped.
     """
 
     def __init__(
         self,
         store: JsonStore,
         blobs: Blobs,
+        index: SearchIndex,
         container: Container,
         domain: str,
         *,
@@ -71,6 +75,7 @@ class MailModel:
         """
         Args:
             store, blobs: where everything is kept.
+            index: finds it by its words.
             container: sends.
             domain: the part after the @ of every account.
             secret: signs what browsers bring back; the same in every process.
@@ -82,7 +87,9 @@ class MailModel:
         self.second_factor = SecondFactor(store)
         self.audit = Audit(store)
         self.door = Door(store, self.accounts, self.sessions, secret=secret, sign_up=sign_up)
-        self.mailboxes = Mailboxes(store, blobs)
+        self.folders = Folders(store)
+        self.mailboxes = Mailboxes(store, blobs, index, self.folders)
+        self.librarian = Librarian(store, blobs, index)
         self.drafts = Drafts(store)
         self.outbox = Outbox(store, blobs, self.drafts, container)
         self._container = container
@@ -191,5 +198,6 @@ class MailModel:
             self._changed(event.owner)
 
     def _changed(self, user: str) -> None:
+        self.librarian.wake()
         for watcher in self._watchers:
             watcher(user)

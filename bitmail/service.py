@@ -17,7 +17,15 @@ from mta.providers.loopback import LoopBack
 from mta.scheduler import make_scheduler
 from mta.strategy import ThresholdFailureStrategy
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
-from store import Blobs, Database, SqlStore, migrate
+from store import (
+    SEARCH_MIGRATIONS,
+    SEARCH_VERSION_TABLE,
+    Blobs,
+    Database,
+    SearchIndex,
+    SqlStore,
+    migrate,
+)
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +77,7 @@ class Service:
         self.database = Database(settings.resolved_database_url())
         migrate(self.database)
         migrate(self.database, MTA_MIGRATIONS, MTA_VERSION_TABLE)
+        migrate(self.database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE)
         self.store = SqlStore(self.database, groups=GROUPS)
         self.blobs = Blobs(self.database)
         providers = make_providers(settings, lambda mail: self.model.receive(mail))
@@ -86,6 +95,7 @@ class Service:
         self.model = MailModel(
             self.store,
             self.blobs,
+            SearchIndex(self.database),
             self.container,
             settings.domain,
             secret=self.secret,
@@ -95,6 +105,7 @@ class Service:
     def start(self) -> None:
         """Finish what a crash interrupted, and begin to send."""
         self.model.outbox.recover()
+        self.model.librarian.start()
         self.container.start()
 
     def _shared_secret(self) -> bytes:
@@ -107,5 +118,6 @@ class Service:
     def stop(self, timeout: float = 10.0) -> None:
         """Finish what is in flight, within `timeout` seconds, and close the database."""
         self.container.stop(timeout)
+        self.model.librarian.stop()
         self.store.close()
         self.database.close()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import reflex as rx
 
 from bitmail.current import caller, off_loop, service
-from bitmail.mailboxes import COUNTED
+from bitmail.mailboxes import COUNTED, MailboxName
 from bitmail.model import Notice
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
@@ -83,7 +83,7 @@ class SessionState(rx.State):
     async def _count(self) -> None:
         model, user = service().model, caller().user
         self.unread = _count_shown(await off_loop(model.mailboxes.unread, user))
-        self.drafts = _count_shown(await off_loop(model.mailboxes.drafts, user))
+        self.drafts = _count_shown(await off_loop(model.mailboxes.count, user, MailboxName.DRAFTS))
 
 
 def _count_shown(count: int) -> str:
