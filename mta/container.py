@@ -27,7 +27,7 @@ from mta.service import ProviderHealth, Service
 from mta.settings import ContainerSettings
 from mta.spool import Spool
 from mta.strategy import FailureStrategy, ThresholdFailureStrategy
-from mta.submission import NewSubmission, Submission
+from mta.submission import Delivery, NewSubmission, Submission
 from mta.work import Work
 from store.database import Database
 
@@ -131,18 +131,23 @@ class Container:
         submission = self._spool.submission(submission_id)
         if submission is not None:
             for one in cancelled:
-                self._bulletin.tell_change(
-                    StatusChange(
-                        at=now,
-                        owner=submission.owner,
-                        submission_id=submission_id,
-                        delivery_id=one.id,
-                        recipient=one.recipient,
-                        status=one.status,
-                        provider=one.provider,
-                        detail=one.detail,
-                    )
-                )
+                self._tell_change(submission, one, now)
+        return submission
+
+    def retry(self, submission_id: str, delivery_id: str) -> Submission | None:
+        """Try one delivery again now, with a new lifetime, where that may help: it waits, failed, bounced or is
+        uncertain, and no container has it in hand. Otherwise it stays as it is.
+
+        Returns:
+            The submission as it is now, or None when there is none.
+        """
+        now = self._clock()
+        queued = self._spool.retry(submission_id, delivery_id, now, self._settings.lifetime)
+        submission = self._spool.submission(submission_id)
+        if submission is not None and queued is not None:
+            self._tell_change(submission, queued, now)
+            if self._is_started:
+                self._dispatcher.wake()
         return submission
 
     def listen(self, callback: Callable[[Event], None]) -> Callable[[], None]:
@@ -194,6 +199,20 @@ class Container:
             KeyError: there is no such provider.
         """
         self._work.restore(provider_name)
+
+    def _tell_change(self, submission: Submission, delivery: Delivery, at: float) -> None:
+        self._bulletin.tell_change(
+            StatusChange(
+                at=at,
+                owner=submission.owner,
+                submission_id=submission.id,
+                delivery_id=delivery.id,
+                recipient=delivery.recipient,
+                status=delivery.status,
+                provider=delivery.provider,
+                detail=delivery.detail,
+            )
+        )
 
     def _tell_sending(self, claim: Claim, at: float) -> None:
         self._dispatcher.tell_change(claim, Status.SENDING, "", at)

@@ -18,6 +18,8 @@ from store.database import Database
 
 CANCELLABLE = (Status.QUEUED, Status.DEFERRED)
 """Where surely no provider has the mail."""
+RETRIABLE = (Status.DEFERRED, Status.BOUNCED, Status.FAILED, Status.UNCERTAIN)
+"""Where another try may do some good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,14 @@ class _Accepting:
 class _Cancelling:
     submission_id: str
     now: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Retrying:
+    submission_id: str
+    delivery_id: str
+    now: float
+    expires: float
 
 
 class Spool:
@@ -131,6 +141,14 @@ class Spool:
         """
         return self._database.write(_cancel, _Cancelling(submission_id, now))
 
+    def retry(self, submission_id: str, delivery_id: str, now: float, lifetime: float) -> Delivery | None:
+        """Begin anew with a delivery that waits, was given up or came back; its attempts stay on record.
+
+        Returns:
+            The delivery as it is now, or None when there is none that a retry may help, or a container holds it.
+        """
+        return self._database.write(_retry, _Retrying(submission_id, delivery_id, now, now + lifetime))
+
     def _accept(self, connection: Connection, items: Sequence[_Accepting]) -> list[tuple[str, str]]:
         first: dict[tuple[str, str], _Accepting] = {}
         for item in items:
@@ -192,6 +210,40 @@ _CANCEL = (
     .where(deliveries.c.submission_id == bindparam("submission"), deliveries.c.status.in_(CANCELLABLE))
     .values(status=Status.CANCELLED, detail="", updated=bindparam("now"), due=None, lease="")
 )
+
+
+_RETRY = (
+    update(deliveries)
+    .where(
+        deliveries.c.id == bindparam("delivery"),
+        deliveries.c.submission_id == bindparam("submission"),
+        deliveries.c.status.in_(RETRIABLE),
+        deliveries.c.lease == "",
+    )
+    .values(
+        status=Status.QUEUED,
+        detail="",
+        updated=bindparam("now"),
+        due=bindparam("now"),
+        expires=bindparam("until"),
+        rounds=0,
+        pinned="",
+        refused_by="",
+    )
+    .execution_options(preserve_rowcount=True)
+)
+_ONE = select(*_DELIVERY_COLUMNS).where(deliveries.c.id == bindparam("delivery"))
+
+
+def _retry(connection: Connection, items: Sequence[_Retrying]) -> list[Delivery | None]:
+    results: list[Delivery | None] = []
+    for item in items:
+        one = {"delivery": item.delivery_id}
+        where = one | {"submission": item.submission_id, "now": item.now, "until": item.expires}
+        changed = connection.execute(_RETRY, where).rowcount
+        row = connection.execute(_ONE, one).mappings().one() if changed else None
+        results.append(None if row is None else _delivery(row, ()))
+    return results
 
 
 def _cancel(connection: Connection, items: Sequence[_Cancelling]) -> list[list[Delivery]]:
