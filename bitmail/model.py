@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bitmail.accounts import Account, Accounts, SignUp
 from bitmail.audit import Action, Audit
 from bitmail.door import Client, Door
-from bitmail.drafts import Drafts
+from bitmail.drafts import Draft, Drafts, new_key
 from bitmail.errors import NoSuchMail
 from bitmail.librarian import Librarian
 from bitmail.mailboxes import Mailboxes
@@ -98,7 +98,7 @@ class MailModel:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._watchers: list[Callable[[str], None]] = []
-        container.watch(lambda change: self._changed(change.owner))
+        container.watch(lambda change: self.changed(change.owner))
         container.listen(self._heard)
 
     def log_in(self, name: str, password: str) -> tuple[Account, str]:
@@ -134,7 +134,7 @@ class MailModel:
         """End every session of this person, and return the secret of a new one for this browser."""
         self.sessions.end_all(session.user)
         secret = self.sessions.open(session.user, address=client.address, agent=client.agent)
-        self._changed(session.user)
+        self.changed(session.user)
         return secret
 
     def end_session(self, user: str, id: int) -> bool:
@@ -142,7 +142,7 @@ class MailModel:
         ended = self.sessions.end(user, id)
         if ended:
             self.audit.record(user, Action.SESSION_ENDED)
-            self._changed(user)
+            self.changed(user)
         return ended
 
     def submission(self, user: str, id: str) -> Submission:
@@ -161,13 +161,48 @@ class MailModel:
         found = self._container.submissions(ids)
         return {id: submission for id, submission in found.items() if submission.owner == user}
 
+    def retry(self, user: str, submission: str, delivery: str) -> None:
+        """Try a recipient of this person's mail again now, where that may help.
+
+        Raises:
+            NoSuchMail: there is no such submission, or it is somebody else's.
+        """
+        self.submission(user, submission)
+        self._container.retry(submission, delivery)
+
+    def cancel(self, user: str, submission: str) -> None:
+        """Cancel what of this person's mail surely no provider has.
+
+        Raises:
+            NoSuchMail: as above.
+        """
+        self.submission(user, submission)
+        self._container.cancel(submission)
+
+    def write_anew(self, user: str, mail: int, recipient: str = "") -> str:
+        """Begin a draft with the words of a mail, to be corrected and sent again, and return its key.
+
+        Args:
+            user: who.
+            mail: their mail.
+            recipient: whom alone it is to go to; "" for everyone it went to.
+
+        Raises:
+            NoSuchMail: there is no such mail, or its content is gone.
+        """
+        line, content = self.mailboxes.mail(user, mail), self.mailboxes.content(user, mail)
+        to, cc, bcc = (recipient, "", "") if recipient else (line.to, line.cc, line.bcc)
+        draft = Draft(new_key(), to=to, cc=cc, bcc=bcc, subject=line.subject, text=content.text)
+        self.drafts.save(user, draft)
+        return draft.key
+
     def receive(self, mail: IncomingMail) -> None:
         """File an incoming mail in INBOX; it is durable when this returns, and repeating changes nothing."""
         account = self.accounts.at(mail.recipient)
         if account is None:
             raise NoSuchMail(f"{mail.recipient} has no mailbox here")
         if self.mailboxes.file(account.name, mail.id, mail.raw, mail.received_at):
-            self._changed(account.name)
+            self.changed(account.name)
 
     def notices(self, user: str, after: int = 0) -> list[Notice]:
         """The person's latest notices, as far as their numbers are greater than `after`; at most `NOTICES`."""
@@ -188,6 +223,12 @@ class MailModel:
         """Have `watcher` called with a person's name whenever something of theirs changed, from any thread."""
         self._watchers.append(watcher)
 
+    def changed(self, user: str) -> None:
+        """Tell whoever watches that something of this person's changed."""
+        self.librarian.wake()
+        for watcher in self._watchers:
+            watcher(user)
+
     def _heard(self, event: Event) -> None:
         if event.kind is EventKind.INFORM_USER and event.owner:
             good = event.status is not None and event.status.value in ("sent", "delivered")
@@ -195,9 +236,4 @@ class MailModel:
                 self._notices[event.owner].append(
                     Notice(next(self._numbers), event.at, event.text, event.submission_id, good)
                 )
-            self._changed(event.owner)
-
-    def _changed(self, user: str) -> None:
-        self.librarian.wake()
-        for watcher in self._watchers:
-            watcher(user)
+            self.changed(event.owner)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from bitmail.explain import explain
 from mta.outcomes import Outcome, Status
 from mta.submission import Attempt, Delivery
 
@@ -32,6 +33,8 @@ _NEXT = {
     Status.UNCERTAIN: "It may have arrived: no clear answer came.",
 }
 """What follows, where something does."""
+_FINAL_REFUSALS = (Status.BOUNCED, Status.FAILED)
+"""Where the reason is what the person acts on, so it is told in plain language as well."""
 TRIES_TOLD = 4
 """Attempts that a story tells, the last ones."""
 
@@ -77,6 +80,11 @@ def initials(name: str) -> str:
     return letters.upper()
 
 
+def urgency(delivery: Delivery) -> int:
+    """Sorts deliveries so that those which need attention most come first."""
+    return _URGENCY.index(delivery.status)
+
+
 def summary(deliveries: Iterable[Delivery]) -> tuple[Status, str]:
     """One status for a whole mail, and the words beside it: how many recipients it is true of, if not of all."""
     counts = Counter(delivery.status for delivery in deliveries)
@@ -106,16 +114,17 @@ def story(delivery: Delivery, zone: ZoneInfo) -> str:
             end = f"Cancelled at {when}; it was not sent."
         case _:
             told = any(attempt.detail == delivery.detail for attempt in delivery.attempts)
-            end = " ".join(
-                part
-                for part in ("" if told else _sentence(delivery.detail), _NEXT.get(delivery.status, ""))
-                if part
+            parts = (
+                "" if told else _sentence(delivery.detail),
+                explain(delivery.detail) if delivery.status in _FINAL_REFUSALS else "",
+                _NEXT.get(delivery.status, ""),
             )
+            end = " ".join(part for part in parts if part)
     return " ".join(part for part in (*tries[-TRIES_TOLD:], end) if part)
 
 
 def _try(attempt: Attempt, zone: ZoneInfo) -> str:
-    at = clock_time(attempt.at + attempt.ms / 1000, zone)
+    at = clock_time(attempt.end, zone)
     if attempt.outcome is Outcome.ACCEPTED:
         return f"{attempt.provider} took it at {at} in {attempt.ms} ms."
     return _sentence(f"{attempt.provider} did not take it at {at}: {attempt.detail}")
