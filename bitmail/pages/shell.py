@@ -237,7 +237,7 @@ def done() -> rx.Component:
         ),
         rx.el.button(
             icon("x"),
-            on_click=SelectionState.dismiss,
+            on_click=SelectionState.close_toast,
             type="button",
             class_name="btn bare",
             aria_label="Dismiss",

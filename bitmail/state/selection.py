@@ -112,7 +112,7 @@ class SelectionState(MailboxState):
             await self._changed()
 
     @rx.event
-    def dismiss(self) -> None:
+    def close_toast(self) -> None:
         """Take what was said off the screen."""
         self._say("")
 
