@@ -23,7 +23,7 @@ from bitmail.pages.elements import (
 from bitmail.pages.shell import menu, name_form
 from bitmail.places import MailboxName
 from bitmail.search import LONGEST
-from bitmail.state.keys import SEARCH_ID
+from bitmail.state.keys import SEARCH_ID, KeysState
 from bitmail.state.mailbox import MailboxState, Row
 from bitmail.state.message import MessageState
 from bitmail.state.selection import Act, SelectionState
@@ -314,10 +314,20 @@ def row(mail: rx.Var[Row]) -> rx.Component:
                 badge(mail.status, mail.status_text),
                 class_name="marks",
             ),
-            id=f"mail_{mail.id}",
             to=mail.href,
             class_name=rx.cond(mail.unread, "row new", "row"),
             custom_attrs={"aria-current": rx.cond(mail.id == MessageState.id, "true", "false")},
+        ),
+        rx.cond(
+            KeysState.cursor == mail.id,
+            # It takes the focus when it appears, which a link does not; Enter on it is a click.
+            rx.el.button(
+                on_click=rx.redirect(mail.href),
+                type="button",
+                auto_focus=True,
+                class_name="at",
+                aria_label=f"Open {mail.subject}",
+            ),
         ),
         TickButton.create(
             icon("check", 14),

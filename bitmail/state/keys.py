@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import reflex as rx
@@ -9,7 +10,7 @@ import reflex as rx
 from bitmail import routes
 from bitmail.mail import Only
 from bitmail.state.compose import ComposeState
-from bitmail.state.selection import Act, SelectionState
+from bitmail.state.selection import MOVES, Act, SelectionState
 from bitmail.view import View, number
 
 SEARCH_ID = "search"
@@ -42,17 +43,12 @@ HELP = (
 )
 
 
-def row_id(id: int) -> str:
-    """The id of a row's element."""
-    return f"mail_{id}"
-
-
 class KeysState(rx.State):
     """Where the keyboard is in the list, and whether its help is shown."""
 
     is_on: bool = True
     is_helping: bool = False
-    _cursor: int = 0
+    cursor: int = 0
     _opened: int = 0
     _goes: bool = False
 
@@ -87,21 +83,25 @@ class KeysState(rx.State):
         ids = [row.id for row in selection.rows]
         opened = number(self.router.url.query_parameters.get(routes.OPENED, ""))
         if opened != self._opened:  # it was opened by other means, so that is where the person is
-            self._opened, self._cursor = opened, opened or self._cursor
-        at = self._cursor if self._cursor in ids else 0
+            self._opened, self.cursor = opened, opened or self.cursor
+        at = self.cursor if self.cursor in ids else 0
         if key in "jk":
             if not ids:
                 return None
             step = 1 if key == "j" else -1
             place = min(max(ids.index(at) + step, 0), len(ids) - 1) if at else 0
-            self._cursor = ids[place]
-            return rx.set_focus(row_id(self._cursor))
+            self.cursor = ids[place]
+            return None
         if key == "u":
             return rx.redirect(selection.list_href) if opened else None
         row = next((row for row in selection.rows if row.id == at), None)
         if key in ACTS:
             chosen = 0 if selection.selected else opened or at
-            return SelectionState.act(ACTS[key].value, chosen) if chosen or selection.selected else None
+            if not chosen and not selection.selected:
+                return None
+            if ACTS[key] in MOVES:
+                self.cursor = _next(ids, at, {chosen, *selection.selected})
+            return SelectionState.act(ACTS[key].value, chosen)
         if row is None:
             return None
         match key:
@@ -112,3 +112,10 @@ class KeysState(rx.State):
             case "s":
                 return SelectionState.act((Act.UNSTAR if row.starred else Act.STAR).value, row.id)
         return None
+
+
+def _next(ids: Sequence[int], at: int, leaving: set[int]) -> int:
+    """Where the cursor goes when some rows leave: to the next one that stays, else to the one before."""
+    start = ids.index(at) if at else 0
+    staying = [id for id in (*ids[start:], *reversed(ids[:start])) if id not in leaving]
+    return staying[0] if staying else 0
