@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bitmail.explain import explain
 from mta.outcomes import Outcome, Status
+from mta.parsed import read_mailboxes
 from mta.submission import Attempt, Delivery
 
 _ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
@@ -33,8 +34,8 @@ _NEXT = {
     Status.UNCERTAIN: "It may have arrived: no clear answer came.",
 }
 """What follows, where something does."""
-_FINAL_REFUSALS = (Status.BOUNCED, Status.FAILED)
-"""Where the reason is what the person acts on, so it is told in plain language as well."""
+NAMED_CHARACTERS = 400
+"""Of a line of addresses, what a row of a list may show."""
 TRIES_TOLD = 4
 """Attempts that a story tells, the last ones."""
 
@@ -80,6 +81,12 @@ def initials(name: str) -> str:
     return letters.upper()
 
 
+def names(line: str) -> list[str]:
+    """Those whom a line of addresses names, as people read them; the first ones of very many."""
+    found, label = read_mailboxes(line[:NAMED_CHARACTERS])
+    return [person.label for person in found] or ([label] if label else [])
+
+
 def urgency(delivery: Delivery) -> int:
     """Sorts deliveries so that those which need attention most come first."""
     return _URGENCY.index(delivery.status)
@@ -114,12 +121,8 @@ def story(delivery: Delivery, zone: ZoneInfo) -> str:
             end = f"Cancelled at {when}; it was not sent."
         case _:
             told = any(attempt.detail == delivery.detail for attempt in delivery.attempts)
-            parts = (
-                "" if told else _sentence(delivery.detail),
-                explain(delivery.detail) if delivery.status in _FINAL_REFUSALS else "",
-                _NEXT.get(delivery.status, ""),
-            )
-            end = " ".join(part for part in parts if part)
+            reason = "" if told else explain(delivery.detail) or _sentence(delivery.detail)
+            end = " ".join(part for part in (reason, _NEXT.get(delivery.status, "")) if part)
     return " ".join(part for part in (*tries[-TRIES_TOLD:], end) if part)
 
 
@@ -127,6 +130,8 @@ def _try(attempt: Attempt, zone: ZoneInfo) -> str:
     at = clock_time(attempt.end, zone)
     if attempt.outcome is Outcome.ACCEPTED:
         return f"{attempt.provider} took it at {at} in {attempt.ms} ms."
+    if plain := explain(attempt.detail):
+        return f"{attempt.provider} did not take it at {at}. {plain}"
     return _sentence(f"{attempt.provider} did not take it at {at}: {attempt.detail}")
 
 

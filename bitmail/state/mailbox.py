@@ -15,7 +15,7 @@ from bitmail.errors import NoSuchFolder, NoSuchMail
 from bitmail.mail import Mail, Only, Page
 from bitmail.places import MailboxName
 from bitmail.view import View, number
-from bitmail.words import full_time, initials, short_time, summary
+from bitmail.words import full_time, initials, names, short_time, summary
 from mta.submission import Submission
 
 ONLY_SHOWN = {Only.UNREAD: "unread", Only.STARRED: "starred", Only.FILES: "with attachments"}
@@ -154,7 +154,7 @@ def _load(user: str, view: View, zone: ZoneInfo) -> _Loaded:
 
 
 def _row(mail: Mail, view: View, loaded: _Loaded, now: float, zone: ZoneInfo) -> Row:
-    people = ", ".join(part for part in (mail.to, mail.cc, mail.bcc) if part)
+    people = [name for line in (mail.to, mail.cc, mail.bcc) for name in names(line)] if mail.is_own else []
     submission = loaded.submissions.get(mail.submission)
     status, text = summary(submission.deliveries) if submission else ("", "")
     size = loaded.sizes.get(mail.thread, 0)
@@ -162,8 +162,8 @@ def _row(mail: Mail, view: View, loaded: _Loaded, now: float, zone: ZoneInfo) ->
     return Row(
         id=mail.id,
         href=routes.compose(mail.key) if is_open_draft else view.href(mail.id),
-        who=f"To {people or 'nobody yet'}" if mail.is_own else mail.sender,
-        initials=initials(people if mail.is_own else mail.sender),
+        who=f"To {', '.join(people) or 'nobody yet'}" if mail.is_own else mail.sender,
+        initials=initials(people[0] if people else "" if mail.is_own else mail.sender),
         subject=mail.subject or "No subject",
         snippet=mail.snippet,
         time=short_time(mail.date, now, zone),
