@@ -1,8 +1,9 @@
 """Full-text search: which documents of one owner have these words, newest first.
 
 SQLite's FTS5 and PostgreSQL's text search behind the same few operations. Words are made here and not by the
-databases, so that both find the same. The index is a table of the database itself; a store that is reached by proxy has
-none yet.
+databases, so that both find the same; each begins with what stands for its owner, so that a search costs what its owner
+has and not what everyone has, and finds nobody else's. The index is a table of the database itself; a store that is
+reached by proxy has none yet.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import blake2b
 from pathlib import Path
@@ -29,12 +31,19 @@ TEXT_CHARACTERS = 200_000
 """Characters of one text that are indexed."""
 WORD_CHARACTERS = 64
 WORDS_ASKED = 30
+SHORTEST_BEGINNING = 3
+"""Characters from which on a word stands for all that begin with it; below, there would be too many."""
+_ALL = "all"
+"""The mark of everything."""
 
 # Written without blanks between words, so each character is a word here, and a word of several a phrase.
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 _ACCENT = re.compile("[\u0300-\u036f]")
-_MARK = re.compile("[a-z]{1,20}")
+_MARK = re.compile("[a-z]{2,20}")
+_EARLIEST_YEAR = 1970
+_LATEST = datetime(2099, 12, 31, tzinfo=UTC).timestamp()
+"""Times beyond are taken for this one where only their month counts."""
 
 
 class Part(StrEnum):
@@ -55,7 +64,7 @@ class Document:
         owner: who alone may find it.
         at: its time, in seconds since the epoch.
         author, readers, title, body: its texts.
-        marks: what else can be asked for: words of a to z.
+        marks: what else can be asked for: words of 2 to 20 of a to z.
     """
 
     id: int
@@ -75,7 +84,7 @@ class Term:
     Attributes:
         text: the words; case and accents do not matter.
         part: where; None for anywhere.
-        whole: the last word is whole, and not the beginning of one.
+        whole: the last word is whole; otherwise it is the beginning of one, if it has three characters.
     """
 
     text: str
@@ -152,8 +161,8 @@ _FIND_POSTGRESQL = text(
     "AND at < :at ORDER BY id DESC LIMIT :limit"
 )
 _ADD_SQLITE = text(
-    "INSERT INTO store_search (rowid, at, owner, marks, author, readers, title, body) "
-    "VALUES (:id, :at, :tag, :marks, :author, :readers, :title, :body)"
+    "INSERT INTO store_search (rowid, at, marks, author, readers, title, body) "
+    "VALUES (:id, :at, :marks, :author, :readers, :title, :body)"
 )
 _ADD_POSTGRESQL = text(
     "INSERT INTO store_search (id, owner, at, words) VALUES (:id, :owner, :at, "
@@ -189,48 +198,78 @@ def _delete(connection: Connection, ids: Sequence[int]) -> None:
 
 
 def _row(document: Document) -> dict[str, Any]:
-    marks = [mark for mark in document.marks if _MARK.fullmatch(mark)]
+    owner = _owned(document.owner)
+    moment = _month(document.at)
+    marks = [owner + mark for mark in (*_known(document.marks), _ALL, f"y{moment[:4]}", f"m{moment}")]
     return {
         "id": document.id,
         "owner": document.owner,
         "at": document.at,
-        "tag": _tag(document.owner),
         "marks": " ".join(marks),
-        # Words never have such a sign, so that none that is typed finds an owner or a mark.
-        "tags": [f"@{_tag(document.owner)}", *(f"#{mark}" for mark in marks)],
-        **{part.value: " ".join(words(getattr(document, part.value))) for part in Part},
+        # Words never have such a sign, so that none that is typed is taken for a mark.
+        "tags": [f"#{mark}" for mark in marks],
+        **{
+            part.value: " ".join(owner + word for word in words(getattr(document, part.value)))
+            for part in Part
+        },
     }
 
 
-def _tag(owner: str) -> str:
-    """One word that stands for an owner, whatever the name is made of."""
-    return blake2b(owner.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+def _owned(owner: str) -> str:
+    """What every word of an owner's begins with: a letter and 60 bits, whatever the name is made of."""
+    return "u" + blake2b(owner.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()[1:]
+
+
+def _month(at: float) -> str:
+    """Year and month of a time, in UTC: 202611."""
+    return datetime.fromtimestamp(min(max(at, 0.0), _LATEST), UTC).strftime("%Y%m")
+
+
+def _before(at: float) -> list[str]:
+    """Marks of which each document has one whose month is not after that of `at`."""
+    moment = _month(at)
+    year, month = int(moment[:4]), int(moment[4:])
+    years = [f"y{earlier}" for earlier in range(_EARLIEST_YEAR, year)]
+    return [*years, *(f"m{year}{earlier:02}" for earlier in range(1, month + 1))]
 
 
 def _fts5(owner: str, query: Query) -> str:
     """The query in the language of FTS5."""
-    asked = [f'owner : "{_tag(owner)}"', *(f'marks : "{mark}"' for mark in _marks(query))]
+    tag = _owned(owner)
+    asked = [f'marks : "{tag}{mark}"' for mark in (_known(query.marks) or (_ALL,))]
+    if query.before is not None:
+        times = " OR ".join(f'"{tag}{mark}"' for mark in _before(query.before))
+        asked.append(f"marks : ({times})")
     for term, found in _terms(query):
         where = term.part.value if term.part else " ".join(Part)
-        asked.append(f'{{{where}}} : "{" ".join(found)}"{"" if term.whole else " *"}')
+        phrase = " ".join(tag + word for word in found)
+        asked.append(f'{{{where}}} : "{phrase}"{" *" if _is_beginning(term, found) else ""}')
     return " AND ".join(asked)
 
 
 def _tsquery(owner: str, query: Query) -> str:
     """The query in the language of PostgreSQL."""
-    asked = [f"'@{_tag(owner)}'", *(f"'#{mark}'" for mark in _marks(query))]
+    tag = _owned(owner)
+    asked = [f"'#{tag}{mark}'" for mark in (_known(query.marks) or (_ALL,))]
+    if query.before is not None:
+        times = " | ".join(f"'#{tag}{mark}'" for mark in _before(query.before))
+        asked.append(f"({times})")
     for term, found in _terms(query):
         weight = _WEIGHTS[term.part] if term.part else "ABCD"
         ends = [weight] * len(found)
-        if not term.whole:
+        if _is_beginning(term, found):
             ends[-1] = f"*{weight}"
-        lexemes = [f"'{word}':{end}" for word, end in zip(found, ends, strict=True)]
+        lexemes = [f"'{tag}{word}':{end}" for word, end in zip(found, ends, strict=True)]
         asked.append(f"({' <-> '.join(lexemes)})")
     return " & ".join(asked)
 
 
-def _marks(query: Query) -> list[str]:
-    return [mark for mark in query.marks if _MARK.fullmatch(mark)]
+def _is_beginning(term: Term, found: Sequence[str]) -> bool:
+    return not term.whole and len(found[-1]) >= SHORTEST_BEGINNING
+
+
+def _known(marks: Sequence[str]) -> tuple[str, ...]:
+    return tuple(mark for mark in marks if _MARK.fullmatch(mark))
 
 
 def _terms(query: Query) -> list[tuple[Term, list[str]]]:

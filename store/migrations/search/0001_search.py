@@ -11,7 +11,7 @@ down_revision = None
 def upgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute(
-            "CREATE VIRTUAL TABLE store_search USING fts5(at UNINDEXED, owner, marks, author, readers, title, "
+            "CREATE VIRTUAL TABLE store_search USING fts5(at UNINDEXED, marks, author, readers, title, "
             "body, tokenize='unicode61 remove_diacritics 0')"
         )
         return
