@@ -131,10 +131,18 @@ class Mailboxes:
         Raises:
             NoSuchMail: as above, or its content is gone.
         """
+        return parse(self.raw(user, id))
+
+    def raw(self, user: str, id: int) -> bytes:
+        """The mail as it came.
+
+        Raises:
+            NoSuchMail: as above, or its content is gone.
+        """
         raw = self._blobs.get(self._entry(user, id).data.get("blob", ""))
         if raw is None:
             raise NoSuchMail("This mail is not here any more. Go back to the list.")
-        return parse(raw)
+        return raw
 
     def mark_read(self, user: str, id: int) -> bool:
         """Take the mail as read; whether that is news."""

@@ -17,6 +17,7 @@ from bitmail.errors import NoSuchMail
 from bitmail.mailboxes import Mailboxes
 from bitmail.outbox import Outbox
 from bitmail.secondfactor import SecondFactor
+from bitmail.senders import TrustedSenders
 from bitmail.sessions import Session, Sessions
 from bitmail.tokens import Tokens
 from mta.container import Container
@@ -54,8 +55,8 @@ class MailModel:
     """Accounts, sessions, mailboxes, drafts and sending, over one store and one container. Every call may block.
 
     Attributes:
-        accounts, sessions, tokens, second_factor, audit, door, mailboxes, drafts, outbox: the parts, each with its
-            verbs.
+        accounts, sessions, tokens, second_factor, audit, door, mailboxes, trusted, drafts, outbox: the parts, each
+            with its verbs.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class MailModel:
         self.audit = Audit(store)
         self.door = Door(store, self.accounts, self.sessions, secret=secret, sign_up=sign_up)
         self.mailboxes = Mailboxes(store, blobs)
+        self.trusted = TrustedSenders(store)
         self.drafts = Drafts(store)
         self.outbox = Outbox(store, blobs, self.drafts, container)
         self._container = container

@@ -70,6 +70,15 @@ def full_time(at: float, zone: ZoneInfo) -> str:
     return f"{then:%A}, {then.day} {then:%B %Y, %H:%M:%S}"
 
 
+def file_size(octets: int) -> str:
+    """A size as people say it: 980 B, 12 KB, 3.4 MB."""
+    if octets < 1000:
+        return f"{octets} B"
+    if octets < 1_000_000:
+        return f"{octets / 1000:.0f} KB"
+    return f"{octets / 1_000_000:.1f} MB"
+
+
 def initials(name: str) -> str:
     """One or two capitals that stand for a person."""
     words = _WORD.findall(name.partition("@")[0]) or ["?"]

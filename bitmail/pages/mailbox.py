@@ -6,9 +6,10 @@ import reflex as rx
 
 from bitmail import routes
 from bitmail.pages.elements import avatar, badge, icon, note, ready, skeleton
+from bitmail.pages.message import message
 from bitmail.pages.shell import menu, shell
 from bitmail.state.mailbox import MailboxState, Row
-from bitmail.state.message import DeliveryRow, MessageState
+from bitmail.state.message import MessageState
 
 EMPTY = {
     routes.INBOX: "No mail here yet. What others send you appears here by itself.",
@@ -101,52 +102,4 @@ def reading(here: str) -> rx.Component:
         ),
         class_name="read",
         aria_label="Message",
-    )
-
-
-def message() -> rx.Component:
-    """Who wrote to whom, what became of it, and the text."""
-    return rx.el.article(
-        rx.el.h1(MessageState.subject, dir="auto"),
-        rx.el.div(
-            avatar(MessageState.initials),
-            rx.el.div(
-                rx.el.strong(MessageState.who),
-                " ",
-                rx.el.span(MessageState.address, class_name="muted"),
-                rx.el.div(
-                    people("to", MessageState.to),
-                    people("cc", MessageState.cc),
-                    people("bcc", MessageState.bcc),
-                ),
-                rx.el.div(MessageState.time, class_name="muted"),
-            ),
-            class_name="meta",
-        ),
-        rx.cond(
-            MessageState.deliveries.length() > 0,
-            rx.el.ul(
-                rx.foreach(MessageState.deliveries, delivery),
-                class_name="table",
-                aria_label="Deliveries",
-            ),
-        ),
-        rx.el.div(MessageState.text, class_name="text", dir="auto"),
-        class_name="body",
-    )
-
-
-def people(label: str, line: rx.Var[str]) -> rx.Component:
-    """One line of recipients, if there are any."""
-    return rx.cond(line != "", rx.el.div(f"{label} ", line, class_name="muted people"))
-
-
-def delivery(recipient: rx.Var[DeliveryRow]) -> rx.Component:
-    """What became of one recipient."""
-    return rx.el.li(
-        rx.el.span(recipient.recipient, class_name="who"),
-        badge(recipient.status, recipient.status),
-        rx.cond(recipient.story != "", rx.el.p(recipient.story)),
-        class_name="tr",
-        key=recipient.id,
     )

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import reflex as rx
 
 from bitmail import routes
 from bitmail.current import caller, off_loop, service
-from bitmail.errors import NoSuchMail
+from bitmail.errors import NoSuchMail, Refused
 from bitmail.mailboxes import Mail, MailboxName
+from bitmail.quotations import segments
+from bitmail.reading import File, files_of, frame_of
+from bitmail.sanitiser import sanitise
 from bitmail.state.mailbox import MailboxState
-from bitmail.words import full_time, initials, story
+from bitmail.unsubscribe import leave_list
+from bitmail.words import file_size, full_time, initials, story
 from mta.parsed import ParsedMail
 from mta.submission import Submission
 
@@ -27,6 +32,26 @@ class DeliveryRow:
     story: str
 
 
+@dataclass
+class TextSegment:
+    """A stretch of a plain text: `text`, `link` or `quote`."""
+
+    kind: str
+    text: str
+    href: str
+
+
+@dataclass
+class FileRow:
+    """A file of the open mail."""
+
+    name: str
+    size: str
+    href: str
+    show_href: str
+    is_image: bool
+
+
 class MessageState(rx.State):
     """The open mail; `id` is 0 while none is."""
 
@@ -39,28 +64,38 @@ class MessageState(rx.State):
     cc: str = ""
     bcc: str = ""
     time: str = ""
-    text: str = ""
+    text: list[TextSegment] = []  # noqa: RUF012 - Reflex copies the default for each client
+    frame: str = ""
+    blocked: int = 0
+    files: list[FileRow] = []  # noqa: RUF012
+    is_damaged: bool = False
+    wants_receipt: bool = False
+    list_name: str = ""
+    list_page: str = ""
+    list_mail: str = ""
+    left_list: str = ""
     missing: str = ""
-    deliveries: list[DeliveryRow] = []  # noqa: RUF012 - Reflex copies the default for each client
+    deliveries: list[DeliveryRow] = []  # noqa: RUF012
+    _sender: str = ""
     _submission: str = ""
 
     @rx.event
     async def open(self) -> list[rx.event.EventCallback] | None:
         """The address names a mail to show, or none."""
         asked = self.router.url.query_parameters.get(routes.OPENED, "")
-        if not asked.isdecimal() or len(asked) > 18:
+        if not asked.isascii() or not asked.isdecimal() or len(asked) > 18:
             self._close()
             return None
         me = caller()
         try:
-            mail, content, submission, news = await off_loop(_load, me.user, int(asked))
+            found = await off_loop(_load, me.user, int(asked))
         except NoSuchMail as missing:
             self._close()
             self.missing = str(missing)
             return None
-        self._show(mail, content, ZoneInfo(me.zone))
-        self._show_deliveries(submission, ZoneInfo(me.zone))
-        return [MailboxState.refresh] if news else None
+        self._show(found, ZoneInfo(me.zone))
+        self._show_deliveries(found.submission, ZoneInfo(me.zone))
+        return [MailboxState.refresh] if found.is_news else None
 
     @rx.event
     async def refresh(self) -> None:
@@ -70,19 +105,58 @@ class MessageState(rx.State):
             found = await off_loop(service().model.submission, me.user, self._submission)
             self._show_deliveries(found, ZoneInfo(me.zone))
 
+    @rx.event
+    def show_images(self) -> None:
+        """Load the remote images of the open mail, this once."""
+        caller()
+        if self.frame:
+            self.frame, self.blocked = frame_of(self.id, images=True), 0
+
+    @rx.event
+    async def trust_sender(self) -> None:
+        """Load them, and those of this sender from now on."""
+        me = caller()
+        if self.frame and self._sender:
+            await off_loop(service().model.trusted.trust, me.user, self._sender)
+            self.frame, self.blocked = frame_of(self.id, images=True), 0
+
+    @rx.event
+    async def leave_list(self) -> None:
+        """Leave the list that the open mail came by."""
+        me = caller()
+        try:
+            content = await off_loop(service().model.mailboxes.content, me.user, self.id)
+            await off_loop(leave_list, content.unsubscribe.post)
+        except Refused as refused:
+            self.left_list = str(refused)
+        else:
+            self.list_name, self.left_list = "", "You left the list. What was sent before may still arrive."
+
     def _close(self) -> None:
         self.reset()
 
-    def _show(self, mail: Mail, content: ParsedMail, zone: ZoneInfo) -> None:
-        is_own = mail.mailbox is MailboxName.SENT
-        self.id, self.missing = mail.id, ""
+    def _show(self, found: _Found, zone: ZoneInfo) -> None:
+        mail, content = found.mail, found.content
+        self.missing, self.left_list = "", ""
+        self.id = mail.id
         self.subject = mail.subject or "No subject"
-        self.who = "You" if is_own else mail.sender
-        self.address = mail.sender_address
+        self.who = "You" if mail.mailbox is MailboxName.SENT else mail.sender
+        self.address = mail.sender_address if mail.sender_address != self.who else ""
+        self._sender = mail.sender_address
         self.initials = initials(mail.sender)
         self.to, self.cc, self.bcc = mail.to, mail.cc, mail.bcc
         self.time = full_time(mail.date, zone)
-        self.text = content.text
+        self.frame, self.blocked = found.frame, found.blocked
+        self.text = [
+            TextSegment(part.kind.value, part.text, part.href)
+            for part in (() if found.frame else segments(content.text))
+        ]
+        self.files = [_file_row(mail.id, file) for file in files_of(content)]
+        self.is_damaged, self.wants_receipt = content.damaged, content.wants_receipt
+        leave = content.unsubscribe
+        self.list_name = mail.sender if leave.post else ""
+        self.list_page = leave.page if not leave.post else ""
+        self.list_mail = _mail_to(leave.mail) if leave.mail and not leave.page else ""
         self._submission = mail.submission
 
     def _show_deliveries(self, submission: Submission | None, zone: ZoneInfo) -> None:
@@ -94,9 +168,36 @@ class MessageState(rx.State):
             self.deliveries = rows
 
 
-def _load(user: str, id: int) -> tuple[Mail, ParsedMail, Submission | None, bool]:
+@dataclass(frozen=True)
+class _Found:
+    mail: Mail
+    content: ParsedMail
+    submission: Submission | None
+    is_news: bool
+    frame: str
+    blocked: int
+
+
+def _load(user: str, id: int) -> _Found:
     model = service().model
     mail = model.mailboxes.mail(user, id)
     content = model.mailboxes.content(user, id)
     submission = model.submission(user, mail.submission) if mail.submission else None
-    return mail, content, submission, mail.unread and model.mailboxes.mark_read(user, id)
+    frame, blocked = "", 0
+    if content.html is not None:
+        images = model.trusted.is_trusted(user, mail.sender_address)
+        frame = frame_of(id, images=images)
+        blocked = 0 if images else sanitise(content.html).blocked
+    is_news = mail.unread and model.mailboxes.mark_read(user, id)
+    return _Found(mail, content, submission, is_news, frame, blocked)
+
+
+def _file_row(id: int, file: File) -> FileRow:
+    href = f"/mail/{id}/file/{file.number}"
+    is_image = file.can_be_shown and file.type.startswith("image/")
+    show = f"{href}?show=1" if file.can_be_shown else ""
+    return FileRow(file.name, file_size(file.size), href, show, is_image)
+
+
+def _mail_to(uri: str) -> str:
+    return f"{routes.COMPOSE}?mailto={quote(uri, safe='')}"

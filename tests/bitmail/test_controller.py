@@ -28,7 +28,7 @@ OFFERED = {
     ComposeState: {"new", "begin", "save", "send"},
     LogInState: {"show"},
     MailboxState: {"open", "refresh"},
-    MessageState: {"open", "refresh"},
+    MessageState: {"open", "refresh", "show_images", "trust_sender", "leave_list"},
     SessionState: {"enter", "refresh", "dismiss", "set_zone"},
 }
 """Every handler that a client may call; a public method added to a state by accident is one more."""
