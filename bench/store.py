@@ -23,6 +23,7 @@ from sqlalchemy import text
 from bench.figures import Figure, report
 from store import Blobs, Database, JsonStore, MemoryStore, SqlStore, migrate
 from store.driver import Driver
+from store.engine import SQLITE_PRAGMAS
 from store.proxy import ProxyStore, StoreServer
 from store.server import make_server
 from store.terms import terms_of
@@ -111,7 +112,8 @@ def raw_connection(database: Database) -> Iterator[Any]:
         connection: Any = sqlite3.connect(
             str(database.url.database), isolation_level=None, check_same_thread=False
         )
-        connection.execute("PRAGMA synchronous=FULL")
+        for pragma in SQLITE_PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
     else:
         host, user, name = database.url.query["host"], database.url.username, database.url.database
         connection = psycopg.connect(
