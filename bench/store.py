@@ -257,7 +257,7 @@ def served(store: SqlStore, database: Database) -> Iterator[ProxyStore]:
     thread.join(10)
 
 
-def bench_database(name: str, url: str, sizes: list[int], seconds: float) -> list[Figure]:
+def bench_database(name: str, url: str, sizes: list[int], seconds: float, times: int) -> list[Figure]:
     """Everything on one database; the embedded one also by proxy."""
     figures: list[Figure] = []
     database = Database(url)
@@ -273,10 +273,10 @@ def bench_database(name: str, url: str, sizes: list[int], seconds: float) -> lis
             with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.execute(text("VACUUM ANALYZE"))
         figures.append(Figure("store", f"{name}: puts in batches, to {size:,}", rate, "entries/s"))
-        figures += bench_lookups(name, store, size, database, smallest, LOOKUPS)
+        figures += bench_lookups(name, store, size, database, smallest, times)
         if database.is_sqlite:
             with served(store, database) as proxy:
-                figures += bench_lookups(f"proxy to {name}", proxy, size, None, smallest_proxy, LOOKUPS)
+                figures += bench_lookups(f"proxy to {name}", proxy, size, None, smallest_proxy, times)
     figures += bench_puts(name, database, store, seconds)
     database.close()
     return figures
@@ -287,6 +287,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="entries in the store")
     parser.add_argument("--seconds", type=float, default=5.0, help="for each rate of puts")
+    parser.add_argument("--lookups", type=int, default=LOOKUPS, help="of each kind, for their median")
     arguments = parser.parse_args()
     sizes = sorted(arguments.sizes)
     figures: list[Figure] = []
@@ -298,9 +299,9 @@ def main() -> None:
     del memory
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'bench.db'}"
-        figures += bench_database("SQLite", url, sizes, arguments.seconds)
+        figures += bench_database("SQLite", url, sizes, arguments.seconds, arguments.lookups)
     with private_postgres("shared_buffers=512MB", "max_wal_size=4GB") as url:
-        figures += bench_database("PostgreSQL", url, sizes, arguments.seconds)
+        figures += bench_database("PostgreSQL", url, sizes, arguments.seconds, arguments.lookups)
     report(figures)
 
 

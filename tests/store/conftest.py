@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +61,16 @@ def clear(database: Database) -> None:
         else:
             tables = ", ".join(f"store_{name}" for name in names)
             connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        return int(unused.getsockname()[1])
+
+
+def wait_until_serving(process: subprocess.Popen[str]) -> None:
+    assert process.stderr is not None
+    assert any("Uvicorn running" in line for line in process.stderr)
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 from store import StoreSettings
-from tests.store.test_proxy import ROOT, free_port, wait_until_serving
+from tests.store.conftest import free_port, wait_until_serving
 
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "store.md").read_text()
 
 
