@@ -53,7 +53,7 @@ class Container(Desk):
         clock: Callable[[], float] = time.time,
         chance: random.Random | None = None,
         when_nobody_left: Callable[[], None] = _nothing,
-        measure: Measure = _nothing,
+        measure: Measure | None = None,
     ) -> None:
         """
         Args:
@@ -84,7 +84,14 @@ class Container(Desk):
         schedule = Schedule(services, scheduler or RoundRobin(), settings)
         self._work = Work(schedule, settings, clock, chance or random.Random())  # noqa: S311 - jitter, no secret
         self._dispatcher = Dispatcher(
-            self._work, leases, self._bulletin, self._board, settings, clock, when_nobody_left, measure
+            self._work,
+            leases,
+            self._bulletin,
+            self._board,
+            settings,
+            clock,
+            when_nobody_left,
+            measure or _nothing,
         )
         self._attempts = Attempts(self._work, self._spool, leases, clock, self._dispatcher.tell_sending)
         self._correspondent.heard_with(self._dispatcher.wake)
