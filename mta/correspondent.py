@@ -77,6 +77,14 @@ class Correspondent:
             del self._outgoing[:-MOST_WAITING]
             self._changed.notify()
 
+    def prove_writable(self) -> None:
+        """Write something to the spool that means nothing.
+
+        Raises:
+            StoreUnavailable: it cannot be written.
+        """
+        self._news.prove_writable(self._clock())
+
     def _run(self) -> None:
         stopping = False
         while not stopping:

@@ -13,7 +13,7 @@ from mta.holder import new_holder
 from mta.incoming import IncomingMail, IncomingTray
 from mta.service import ProviderHealth
 from mta.settings import ContainerSettings
-from mta.spool import Spool
+from mta.spool import Backlog, Spool
 from mta.submission import NewSubmission, Submission
 from store.database import Database
 
@@ -151,6 +151,18 @@ class Desk:
     def health_of_all(self) -> dict[str, list[ProviderHealth]]:
         """How the providers of every container on this spool are, by container."""
         return self._board.all(self._clock())
+
+    def backlog(self) -> Backlog:
+        """What waits in the spool; the cost depends on what waits, not on what is finished."""
+        return self._spool.backlog()
+
+    def prove_writable(self) -> None:
+        """Write something to the spool that means nothing.
+
+        Raises:
+            StoreUnavailable: it cannot be written.
+        """
+        self._correspondent.prove_writable()
 
     def _submitted(self) -> None:
         """Something new is in the spool."""

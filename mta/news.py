@@ -43,6 +43,14 @@ class News:
         """Write news for the other processes."""
         self._database.write(_post, (self._holder, now, tuple(told)))
 
+    def prove_writable(self, now: float) -> None:
+        """Write news that say nothing, durably.
+
+        Raises:
+            StoreUnavailable: the spool cannot be written.
+        """
+        self._database.write(_write_nothing, (self._holder, now))
+
     def begin(self) -> None:
         """Find out where the news are; what comes from now on is read."""
         with self._database.read() as connection:
@@ -90,7 +98,8 @@ class News:
 
 def write_news(connection: Connection, holder: str, now: float, told: Iterable[Told]) -> None:
     """Write news in a transaction of the caller's."""
-    if body := [_encode(one) for one in told]:
+    body = [_encode(one) for one in told]
+    if body:
         connection.execute(_INSERT, {"holder": holder, "at": now, "body": json.dumps(body)})
 
 
@@ -113,6 +122,11 @@ _OLD = delete(news).where(news.c.at < bindparam("old"))
 def _post(connection: Connection, items: Sequence[tuple[str, float, tuple[Told, ...]]]) -> list[None]:
     for holder, now, told in items:
         write_news(connection, holder, now, told)
+    return [None] * len(items)
+
+
+def _write_nothing(connection: Connection, items: Sequence[tuple[str, float]]) -> list[None]:
+    connection.execute(_INSERT, [{"holder": holder, "at": now, "body": "[]"} for holder, now in items])
     return [None] * len(items)
 
 

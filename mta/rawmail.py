@@ -20,7 +20,6 @@ TAKEN_OUT = frozenset(("bcc", "resent-bcc", "return-path"))
 """Fields that nobody but the author and the last host may see."""
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
-_LONG_LINE = re.compile(rb"[^\r\n]{%d}" % (LONGEST_LINE + 1))
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 
 
@@ -88,7 +87,7 @@ def check_lines(raw: bytes) -> None:
     if b"\0" in raw:
         reason = "The mail contains NUL, which no mail carries. Encode it in base64."
         raise Unacceptable(FieldError("body", "", reason))
-    if _LONG_LINE.search(raw):
+    if max(map(len, raw.split(b"\r\n"))) > LONGEST_LINE:
         reason = (
             f"A line is longer than {LONGEST_LINE} octets. Encode that part as quoted-printable or base64."
         )

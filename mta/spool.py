@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mta.errors import KeyConflict
@@ -16,6 +16,8 @@ from mta.submission import Attempt, Delivery, NewSubmission, Submission
 from mta.tables import attempts, deliveries, submissions
 from store.database import Database
 
+TIME_DIGITS = 11
+"""Hexadecimal digits at the beginning of an id that say when it was given, in milliseconds since the epoch."""
 CANCELLABLE = (Status.QUEUED, Status.DEFERRED)
 """Where surely no provider has the mail."""
 
@@ -34,6 +36,19 @@ class _Accepting:
 class _Cancelling:
     submission_id: str
     now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in the spool.
+
+    Attributes:
+        waiting: deliveries that are not in a final state, by status.
+        oldest: when the oldest of them was accepted, in seconds since the epoch; None when nothing waits.
+    """
+
+    waiting: dict[Status, int]
+    oldest: float | None
 
 
 class Spool:
@@ -67,7 +82,7 @@ class Spool:
         """
         accepting = _Accepting(
             # In order of time, so that indexes grow at their end.
-            id=f"{int(now * 1000):011x}{secrets.token_hex(8)}",
+            id=f"{int(now * 1000):0{TIME_DIGITS}x}{secrets.token_hex(8)}",
             created=now,
             expires=max(now, new.not_before) + lifetime,
             new=new,
@@ -123,6 +138,15 @@ class Spool:
             raise KeyError(submission_id)
         return bytes(raw)
 
+    def backlog(self) -> Backlog:
+        """What waits; the cost depends on that, not on what is finished."""
+        with self._database.read() as connection:
+            rows = connection.execute(_BACKLOG).all()
+        first = min((row.first for row in rows), default=None)
+        # An id begins with the time it was given at.
+        oldest = None if first is None else int(first[:TIME_DIGITS], 16) / 1000
+        return Backlog({Status(row.status): row.number for row in rows}, oldest)
+
     def cancel(self, submission_id: str, now: float) -> list[Delivery]:
         """Cancel the deliveries of a submission that surely no provider has.
 
@@ -176,6 +200,15 @@ _ATTEMPTS = (
     .join(deliveries, deliveries.c.id == attempts.c.delivery_id)
     .where(deliveries.c.submission_id.in_(bindparam("ids", expanding=True)))
     .order_by(attempts.c.delivery_id, attempts.c.number)
+)
+_BACKLOG = (
+    select(
+        deliveries.c.status,
+        func.count().label("number"),
+        func.min(deliveries.c.submission_id).label("first"),
+    )
+    .where(deliveries.c.due.is_not(None))
+    .group_by(deliveries.c.status)
 )
 _RAW = select(submissions.c.raw).where(submissions.c.id == bindparam("id"))
 _KEYS = select(submissions.c.id, submissions.c.owner, submissions.c.key, submissions.c.digest).where(

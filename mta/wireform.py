@@ -31,8 +31,8 @@ SHOWN = 100
 _NAME = re.compile("[!-9;-~]{1,76}")
 _ADDRESSES = frozenset(("from", "sender", "reply-to", "to", "cc", "bcc"))
 _ONCE = frozenset(
-    ["from", "sender", "subject", "date", "message-id", "in-reply-to", "references", "mime-version", "content-type", "content-transfer-encoding"]
-)
+    ("from", "sender", "subject", "date", "message-id", "in-reply-to", "references", "mime-version")
+) | frozenset(("content-type", "content-transfer-encoding"))
 _PROSE = frozenset(("subject", "comments"))
 """Written as people read them; other fields stand as they are given while they are ASCII."""
 _MACHINES = ("content-", "mime-", "list-", "dkim-", "arc-", "authentication-", "received", "resent-")
