@@ -19,6 +19,7 @@ from mta.configuration import ConfigurationError, MtaSettings, read_settings
 from mta.errors import UnknownScheduler
 from mta.eventstream import EventStream
 from mta.incoming import IncomingTray
+from mta.intake import Intake
 from mta.metrics import Metrics
 from mta.opening import make_container
 from mta.providers.catalogue import make_providers
@@ -85,9 +86,10 @@ async def serve(settings: MtaSettings, listening: socket.socket) -> int:
             settings, database, providers, when_nobody_left=leave, measure=metrics.attempted
         )
         metrics.watch(container)
-        events = EventStream(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        events, intake = EventStream(loop), Intake(container, loop)
         container.listen(events.tell)
-        routes = ContainerServer(container, metrics, events, settings.container_secret)
+        routes = ContainerServer(container, intake, metrics, events, settings.container_secret)
         server = _Server(_config(settings, routes), lambda: _announce(settings, listening), events.close)
         container.start()
         try:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from mta.bulletin import Bulletin
 from mta.correspondent import Correspondent
+from mta.errors import KeyConflict
 from mta.events import Event, OwnerChange, StatusChange
 from mta.health import HealthBoard
 from mta.holder import new_holder
@@ -55,10 +56,17 @@ class Desk:
         Raises:
             KeyConflict: the owner used this key for another mail.
         """
-        submission, is_new = self._spool.submit(new, self._clock(), self._settings.lifetime)
-        if is_new and self._is_started:
+        (accepted,) = self.submit_all([new])
+        if isinstance(accepted, KeyConflict):
+            raise accepted
+        return accepted
+
+    def submit_all(self, news: Sequence[NewSubmission]) -> list[Submission | KeyConflict]:
+        """The same for several mails in one commit, with a refusal in the place of what would be raised."""
+        accepted = self._spool.submit_all(news, self._clock(), self._settings.lifetime)
+        if self._is_started and any(not isinstance(one, KeyConflict) and one[1] for one in accepted):
             self._submitted()
-        return submission
+        return [one if isinstance(one, KeyConflict) else one[0] for one in accepted]
 
     def submission(self, submission_id: str) -> Submission | None:
         """The submission with its deliveries and attempts as it is now, or None."""

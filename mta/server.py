@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 
 from pydantic import SecretStr
 from starlette.applications import Starlette
@@ -22,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 from mta.container import Container
 from mta.errors import FieldError, KeyConflict, Unacceptable
 from mta.eventstream import EventStream
+from mta.intake import Intake
 from mta.metrics import CONTENT_TYPE, Metrics
 from mta.service import ProviderHealth, ServiceState
 from mta.submission import NewSubmission
@@ -34,8 +36,6 @@ BODY_SECONDS = 60.0
 """Seconds within which a request has to have come as a whole."""
 READY_SECONDS = 3.0
 """Seconds within which the spool has to take a write for the server to be ready."""
-SUBMITTERS = 32
-"""Threads that hand mails to the spool; all that wait at one moment share its commit."""
 
 _KEY = re.compile("[!-~]{1,200}")
 _SERVING = (ServiceState.IN_SERVICE, ServiceState.PAUSED, ServiceState.TRIAL)
@@ -56,6 +56,7 @@ class ContainerServer:
     def __init__(
         self,
         container: Container,
+        intake: Intake,
         metrics: Metrics,
         events: EventStream,
         secret: SecretStr,
@@ -67,6 +68,7 @@ class ContainerServer:
         """
         Args:
             container: what it serves.
+            intake: hands its mails to the spool.
             metrics: what it counts in.
             events: the container's events.
             secret: what a caller has to send as `Authorization: Bearer SECRET`; an empty one admits nobody.
@@ -75,12 +77,12 @@ class ContainerServer:
             ready_seconds: seconds within which the spool has to take a write.
         """
         self._container = container
+        self._intake = intake
         self._metrics = metrics
         self._expected = f"Bearer {secret.get_secret_value()}".encode() if secret.get_secret_value() else b""
         self._limit = request_limit
         self._body_seconds = body_seconds
         self._ready_seconds = ready_seconds
-        self._submitters = ThreadPoolExecutor(SUBMITTERS, "submit")
         self._askers = ThreadPoolExecutor(2, "ask")
         self._proof: asyncio.Future[None] | None = None
         self.events = events
@@ -97,7 +99,7 @@ class ContainerServer:
 
     def close(self) -> None:
         """Let the threads go home; no request is being answered."""
-        self._submitters.shutdown(wait=False)
+        self._intake.close()
         self._askers.shutdown(wait=False)
 
     def admits(self, authorization: str) -> bool:
@@ -129,9 +131,7 @@ class ContainerServer:
             mega = self._limit / 1024 / 1024
             return _closing(JSONResponse({"error": f"A request may carry {mega:g} MB."}, 413))
         try:
-            id = await asyncio.get_running_loop().run_in_executor(
-                self._submitters, self._submit, request, key, body
-            )
+            submission = await self._intake.submit(partial(_read, request, key, body))
         except Unacceptable as refusal:
             return _refusal(422, *refusal.errors)
         except KeyConflict as conflict:
@@ -141,11 +141,7 @@ class ContainerServer:
             answer = {"error": "The spool cannot be written now. Nothing was accepted; try again."}
             return JSONResponse(answer, 503, headers={"Retry-After": "5"})
         self._metrics.accepted()
-        return Response(b'{"submission":"%b"}' % id.encode(), 202, media_type="application/json")
-
-    def _submit(self, request: Request, key: str, body: bytes) -> str:
-        """In a thread of the submitters."""
-        return self._container.submit(_read(request, key, body)).id
+        return Response(b'{"submission":"%b"}' % submission.id.encode(), 202, media_type="application/json")
 
     async def _health(self, request: Request) -> Response:
         """How each provider is; what went wrong there, only for those who know the secret."""

@@ -80,26 +80,33 @@ class Spool:
         Raises:
             KeyConflict: the owner used this key for another mail.
         """
-        accepting = _Accepting(
-            # In order of time, so that indexes grow at their end.
-            id=f"{int(now * 1000):0{TIME_DIGITS}x}{secrets.token_hex(8)}",
-            created=now,
-            expires=max(now, new.not_before) + lifetime,
-            new=new,
-            digest=new.digest(),
-            recipients=tuple(dict.fromkeys(new.recipients)),
-        )
-        submission_id, digest = self._database.write(self._accept, accepting)
-        if digest != accepting.digest:
-            raise KeyConflict(f"the key {new.key!r} was used for another mail; take a new key for a new mail")
-        if submission_id != accepting.id:
-            earlier = self.submission(submission_id)
-            if earlier is None:
-                raise KeyConflict(
-                    f"the submission with the key {new.key!r} was just removed; submit it again"
-                )
-            return earlier, False
-        return _as_accepted(accepting), True
+        (accepted,) = self.submit_all([new], now, lifetime)
+        if isinstance(accepted, KeyConflict):
+            raise accepted
+        return accepted
+
+    def submit_all(
+        self, news: Sequence[NewSubmission], now: float, lifetime: float
+    ) -> list[tuple[Submission, bool] | KeyConflict]:
+        """The same for several mails in one transaction, with a refusal in the place of what would be raised."""
+        if not news:
+            return []
+        accepting = [_accepting(new, now, lifetime) for new in news]
+        answers = self._database.write(self._accept_lists, accepting)
+        return [self._accepted(one, *answer) for one, answer in zip(accepting, answers, strict=True)]
+
+    def _accepted(
+        self, asked: _Accepting, submission_id: str, digest: str
+    ) -> tuple[Submission, bool] | KeyConflict:
+        key = asked.new.key
+        if digest != asked.digest:
+            return KeyConflict(f"the key {key!r} was used for another mail; take a new key for a new mail")
+        if submission_id == asked.id:
+            return _as_accepted(asked), True
+        earlier = self.submission(submission_id)
+        if earlier is None:
+            return KeyConflict(f"the submission with the key {key!r} was just removed; submit it again")
+        return earlier, False
 
     def submission(self, submission_id: str) -> Submission | None:
         """The submission with this id as it is now, or None."""
@@ -154,6 +161,12 @@ class Spool:
             The deliveries that are cancelled by this call.
         """
         return self._database.write(_cancel, _Cancelling(submission_id, now))
+
+    def _accept_lists(
+        self, connection: Connection, lists: Sequence[Sequence[_Accepting]]
+    ) -> list[list[tuple[str, str]]]:
+        answers = iter(self._accept(connection, [item for items in lists for item in items]))
+        return [[next(answers) for _ in items] for items in lists]
 
     def _accept(self, connection: Connection, items: Sequence[_Accepting]) -> list[tuple[str, str]]:
         first: dict[tuple[str, str], _Accepting] = {}
@@ -238,6 +251,18 @@ def _cancel(connection: Connection, items: Sequence[_Cancelling]) -> list[list[D
             [replace(one, status=Status.CANCELLED, detail="", updated=item.now) for one in changed]
         )
     return results
+
+
+def _accepting(new: NewSubmission, now: float, lifetime: float) -> _Accepting:
+    return _Accepting(
+        # In order of time, so that indexes grow at their end.
+        id=f"{int(now * 1000):0{TIME_DIGITS}x}{secrets.token_hex(8)}",
+        created=now,
+        expires=max(now, new.not_before) + lifetime,
+        new=new,
+        digest=new.digest(),
+        recipients=tuple(dict.fromkeys(new.recipients)),
+    )
 
 
 def _submission_row(item: _Accepting) -> dict[str, Any]:
