@@ -86,8 +86,7 @@ async def serve(settings: MtaSettings, listening: socket.socket) -> int:
             settings, database, providers, when_nobody_left=leave, measure=metrics.attempted
         )
         metrics.watch(container)
-        loop = asyncio.get_running_loop()
-        events, intake = EventStream(loop), Intake(container, loop)
+        events, intake = EventStream(), Intake(container)
         container.listen(events.tell)
         routes = ContainerServer(container, intake, metrics, events, settings.container_secret)
         server = _Server(_config(settings, routes), lambda: _announce(settings, listening), events.close)

@@ -27,13 +27,12 @@ QUIET = 15.0
 class EventStream:
     """Passes events on to any number of followers. None of them ever holds up whoever tells the events."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, quiet: float = QUIET) -> None:
+    def __init__(self, *, quiet: float = QUIET) -> None:
         """
         Args:
-            loop: the loop that serves the followers.
             quiet: seconds of silence after which a comment is sent.
         """
-        self._loop = loop
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._quiet = quiet
         self._run = secrets.token_hex(4)
         self._number = 0
@@ -47,7 +46,7 @@ class EventStream:
         with self._lock:
             self._number += 1
             self._remembered.append((self._number, event))
-            if self._following:
+            if self._loop is not None and self._following:
                 try:
                     self._loop.call_soon_threadsafe(self._pass_on, self._number, event)
                 except RuntimeError:
@@ -59,7 +58,7 @@ class EventStream:
             follower.end()
 
     async def follow(self, last_id: str, receive: Receive, send: Send) -> None:
-        """Answer one request with the events from now on, and those after the one named.
+        """In the one loop that serves, answer a request with the events from now on, and those after the one named.
 
         Args:
             last_id: the last event that the follower has, or "". Of an earlier run, all that is remembered
@@ -69,6 +68,7 @@ class EventStream:
         follower = _Follower()
         with self._lock:  # so that no event comes between what is remembered and what is passed on
             self._following += 1
+            self._loop = asyncio.get_running_loop()
             for number, event in self._missed(last_id):
                 follower.give(self._frame(number, event))
             self._loop.call_soon(self._followers.add, follower)

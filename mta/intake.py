@@ -27,9 +27,8 @@ log = logging.getLogger(__name__)
 class Intake:
     """Reads mails and submits them in threads of its own, for coroutines of one loop."""
 
-    def __init__(self, desk: Desk, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._loop = loop
         self._waiting: list[tuple[Read, asyncio.Future[Submission]]] = []
         self._more = threading.Condition()
         self._closed = False
@@ -47,7 +46,7 @@ class Intake:
             KeyConflict: the key was used for another mail.
             StoreError: the spool cannot be written.
         """
-        future: asyncio.Future[Submission] = self._loop.create_future()
+        future: asyncio.Future[Submission] = asyncio.get_running_loop().create_future()
         with self._more:
             self._waiting.append((read, future))
             self._more.notify()
@@ -64,7 +63,7 @@ class Intake:
             taken = self._take([read for read, _ in batch])
             futures = [future for _, future in batch]
             try:
-                self._loop.call_soon_threadsafe(_answer, futures, taken)
+                futures[0].get_loop().call_soon_threadsafe(_answer, futures, taken)
             except RuntimeError:
                 log.debug("the loop is closed; nobody waits for the answers")
 
