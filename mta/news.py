@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, delete, func, or_, select
+from sqlalchemy import Connection, Row, bindparam, case, delete, func, select
 
 from mta.events import Event, EventKind, OwnerChange, StatusChange, Told
 from mta.outcomes import Status
@@ -62,22 +62,27 @@ class News:
         The cost depends on what is new, not on what there is.
         """
         told: list[Told] = []
-        page = PAGE
-        while page == PAGE:
-            known = {"me": self._holder, "last": self._last, "gaps": list(self._gaps)}
-            with self._database.read() as connection:
-                rows = connection.execute(_SINCE, known).all()
-            for row in rows:
-                self._note(row.number)
-                if row.body is not None:
-                    told += _decode(row.body)
-            page = len(rows)
-        self._forget_gaps()
+        with self._database.read() as connection:
+            if self._gaps:
+                told += self._taken_in(
+                    connection.execute(_LATE, {"me": self._holder, "gaps": list(self._gaps)}).all()
+                )
+                self._forget_gaps()
+            while rows := connection.execute(_SINCE, {"me": self._holder, "last": self._last}).all():
+                told += self._taken_in(rows)
         return told
 
     def forget(self, now: float) -> None:
         """Remove what everybody has read by now."""
         self._database.write(_forget, now - KEPT)
+
+    def _taken_in(self, rows: Iterable[Row[Any, Any]]) -> list[Told]:
+        told: list[Told] = []
+        for row in rows:
+            self._note(row.number)
+            if row.body is not None:
+                told += _decode(row.body)
+        return told
 
     def _note(self, number: int) -> None:
         if number <= self._last:
@@ -105,17 +110,11 @@ def write_news(connection: Connection, holder: str, now: float, told: Iterable[T
 
 _INSERT = news.insert()
 _LATEST = select(func.max(news.c.number))
-_SINCE = (
-    select(news.c.number, case((news.c.holder != bindparam("me"), news.c.body), else_=None).label("body"))
-    .where(
-        or_(
-            news.c.number > bindparam("last"),
-            news.c.number.in_(bindparam("gaps", expanding=True)),
-        )
-    )
-    .order_by(news.c.number)
-    .limit(PAGE)
-)
+_READ = select(
+    news.c.number, case((news.c.holder != bindparam("me"), news.c.body), else_=None).label("body")
+).order_by(news.c.number)
+_SINCE = _READ.where(news.c.number > bindparam("last")).limit(PAGE)
+_LATE = _READ.where(news.c.number.in_(bindparam("gaps", expanding=True)))
 _OLD = delete(news).where(news.c.at < bindparam("old"))
 
 
