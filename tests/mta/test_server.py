@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
+import re
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +34,7 @@ from mta.outcomes import Outcome, Status
 from mta.server import ContainerServer
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE, deliveries
 from store import Database, migrate
-from tests.e2e.server import Sender
+from tests.e2e.server import ROOT, Sender
 from tests.mta.scripted import PATIENCE, Scripted, wait_until
 from tests.store.conftest import serving
 
@@ -302,6 +305,21 @@ def test_good_bye_when_the_last_provider_leaves_then_69(start: Callable[..., Run
     assert running.process.wait() == 69
     assert any("GOOD_BYE" in line for line in running.process.lines)
     assert running.statuses(submission)[0] in (Status.QUEUED, Status.DEFERRED)
+
+
+def test_docs_when_their_commands_are_run_then_each_does_what_it_says(running: Running) -> None:
+    blocks = re.findall(r"(?:^    .*\n)+", (ROOT / "docs/container.md").read_text(), re.MULTILINE)
+    commands = [block for block in blocks if "curl" in block]
+    assert len(commands) == 3
+    for command in commands:
+        script = command.replace("localhost:3200", running.process.url).replace("curl ", "curl -sS -w '\\n' ")
+        done = subprocess.run(
+            ["bash", "-c", script], env=os.environ | {"SECRET": SECRET}, capture_output=True, text=True
+        )
+        complaints = [line for line in done.stderr.splitlines() if "(28)" not in line]  # that of -m 1
+        assert not complaints
+        assert "error" not in done.stdout.replace('"error":""', "")
+        assert re.search("submission|bitmail_accepted_mails_total", done.stdout)
 
 
 # What a healthy process does not show, over a real socket all the same.
