@@ -104,7 +104,7 @@ async def serve(settings: MtaSettings, listening: socket.socket) -> int:
 
 def _config(settings: MtaSettings, routes: ContainerServer) -> uvicorn.Config:
     return uvicorn.Config(
-        routes.app,
+        routes,
         lifespan="off",
         ws="none",
         access_log=False,

@@ -348,7 +348,7 @@ def container(spool: Database) -> Container:
 
 def test_no_secret_when_the_server_has_none_then_nobody_is_admitted(container: Container) -> None:
     server = make_server(container, secret="")
-    with serving(server.app) as url:
+    with serving(server) as url:
         for given in ("Bearer", "Bearer x", ""):
             answer = httpx.post(f"{url}/sendmail", json=wire(), headers={"Authorization": given})
             assert answer.status_code == 401
@@ -358,7 +358,7 @@ def test_no_secret_when_the_server_has_none_then_nobody_is_admitted(container: C
 
 def test_body_when_too_long_or_too_slow_then_refused(container: Container) -> None:
     server = make_server(container, request_limit=1000, body_seconds=0.2)
-    with serving(server.app) as url:
+    with serving(server) as url:
         authorized = {"Authorization": f"Bearer {SECRET}"}
         assert (
             httpx.post(f"{url}/sendmail", json=wire(content="x" * 2000), headers=authorized).status_code
@@ -378,7 +378,7 @@ def test_ready_when_the_spool_takes_no_write_then_503_in_time_and_ready_again_af
     container: Container, spool: Database
 ) -> None:
     server = make_server(container, ready_seconds=0.3)
-    with serving(server.app) as url:
+    with serving(server) as url:
         assert httpx.get(f"{url}/health/ready").status_code == 200
         with spool.transaction() as connection:
             connection.execute(text("DELETE FROM spool_news"))
@@ -392,7 +392,7 @@ def test_spool_when_it_is_away_then_503_and_nothing_is_accepted(
     container: Container, spool: Database
 ) -> None:
     server = make_server(container)
-    with serving(server.app) as url:
+    with serving(server) as url:
         authorized = {"Authorization": f"Bearer {SECRET}"}
         with spool.transaction() as connection:
             connection.execute(text("ALTER TABLE spool_deliveries RENAME TO hidden"))
@@ -410,7 +410,7 @@ def test_health_when_no_provider_is_in_service_then_503(spool: Database) -> None
     container = Container(spool, [refused])
     server = make_server(container)
     container.start()
-    with serving(server.app) as url:
+    with serving(server) as url:
         httpx.post(f"{url}/sendmail", json=wire(), headers={"Authorization": f"Bearer {SECRET}"})
         wait_until(lambda: httpx.get(f"{url}/health").status_code == 503)
         assert httpx.get(f"{url}/health").json()["providers"][0]["state"] == "out"
@@ -423,7 +423,7 @@ def test_events_when_a_follower_does_not_read_then_it_is_dropped_and_the_teller_
 ) -> None:
     events = EventStream(quiet=0.05)
     server = make_server(container, events)
-    with serving(server.app) as url:
+    with serving(server) as url:
         host, port = url.removeprefix("http://").split(":")
         request = f"GET /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SECRET}\r\n\r\n"
         with socket.socket() as deaf, httpx.Client(timeout=PATIENCE) as client:
