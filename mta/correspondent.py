@@ -22,6 +22,8 @@ FILED_AT_ONCE = 20
 """Mails filed between two looks."""
 FILING_PAUSE = 30.0
 """Seconds until a mail that could not be filed is tried again."""
+STORE_PAUSE = 5.0
+"""Seconds until filing is tried again after the store did not answer."""
 MOST_WAITING = 10_000
 """News kept while the spool cannot be written; they are of a moment, and the oldest go first."""
 
@@ -46,6 +48,7 @@ class Correspondent:
         self._is_away = False
         self._last_filed = ""
         self._not_before: dict[str, float] = {}
+        self._no_filing_before = 0.0
         self._next_sweep = 0.0
         self._thread = threading.Thread(target=self._run, name="correspondent", daemon=True)
 
@@ -132,7 +135,7 @@ class Correspondent:
 
     def _file_some(self) -> None:
         """File what lies in the tray; one that cannot be filed keeps no other waiting."""
-        if self._file is None:
+        if self._file is None or time.monotonic() < self._no_filing_before:
             return
         ids = self._tray.ids(self._last_filed, FILED_AT_ONCE)
         self._last_filed = ids[-1] if len(ids) == FILED_AT_ONCE else ""
@@ -145,6 +148,10 @@ class Correspondent:
                 continue
             try:
                 self._file(mail)
+            except StoreUnavailable as error:
+                LOG.warning("mail that came in cannot be filed now and waits: %s", error)
+                self._no_filing_before = time.monotonic() + STORE_PAUSE
+                return
             except Exception:  # filing is anybody's code; the mail stays where it is
                 LOG.exception("mail %s could not be filed; it is tried again in %g seconds", id, FILING_PAUSE)
                 self._not_before[id] = time.monotonic() + FILING_PAUSE

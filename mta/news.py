@@ -147,9 +147,12 @@ def _decode(body: str) -> list[Told]:
         if kind is None:
             continue
         given = {name: values[name] for name in _NAMES[kind][1] if name in values}
-        if given.get("status") is not None:
-            given["status"] = Status(given["status"])
-        if "kind" in given:
-            given["kind"] = EventKind(given["kind"])
-        told.append(kind(**given))
+        try:
+            if given.get("status") is not None:
+                given["status"] = Status(given["status"])
+            if "kind" in given:
+                given["kind"] = EventKind(given["kind"])
+            told.append(kind(**given))
+        except (ValueError, TypeError):
+            continue
     return told

@@ -38,7 +38,7 @@ READY_SECONDS = 3.0
 """Seconds within which the spool has to take a write for the server to be ready."""
 
 _KEY = re.compile("[!-~]{1,200}")
-_SERVING = (ServiceState.IN_SERVICE, ServiceState.PAUSED, ServiceState.TRIAL)
+_SERVING = (ServiceState.IN_SERVICE, ServiceState.PAUSED)
 
 log = logging.getLogger(__name__)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,13 +11,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, text
 
+from mta import correspondent
 from mta.desk import Desk
 from mta.events import Event, EventKind, OwnerChange, StatusChange
 from mta.incoming import IncomingMail, IncomingTray
 from mta.news import KEPT, News, write_news
 from mta.outcomes import Status
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE, incoming, news
-from store import Database, migrate
+from store import Database, StoreUnavailable, migrate
 from tests.e2e.server import Sender
 from tests.mta.scripted import PATIENCE, Scripted, Station, mail, wait_until
 
@@ -59,7 +61,8 @@ def test_news_when_others_write_then_read_once_in_order_and_never_ones_own(datab
 def test_news_when_another_release_wrote_more_then_what_is_known_is_read(database: Database) -> None:
     mine = News(database, "mine")
     mine.begin()
-    body = '[{"is": "owner", "at": 1.0, "owner": "ann", "colour": "red"}, {"is": "surprise", "at": 2.0}]'
+    known = {"is": "owner", "at": 1.0, "owner": "ann", "colour": "red"}
+    body = json.dumps([{"is": "surprise", "at": 2.0}, {"is": "event", "kind": "NEW"}, known])
     with database.transaction() as connection:
         connection.execute(news.insert().values(at=1.0, holder="newer", body=body))
     assert mine.read() == [OwnerChange(1.0, "ann")]
@@ -152,6 +155,24 @@ def test_tray_when_a_mail_cannot_be_filed_then_it_stays_and_keeps_no_other_waiti
     wait_until(lambda: filed == ["good"], lambda: filed)
     wait_until(lambda: "good" not in IncomingTray(database).ids("", 100))
     assert len(IncomingTray(database).ids("", 100)) == 30
+
+
+def test_tray_when_the_store_is_away_then_it_is_filed_once_that_is_back(
+    desk: Callable[[], Desk], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(correspondent, "STORE_PAUSE", 0.05)
+    tries: list[str] = []
+
+    def file(mail: IncomingMail) -> None:
+        tries.append(mail.id)
+        if len(tries) < 3:
+            raise StoreUnavailable("the store server does not answer")
+
+    one = desk()
+    one.hand_in(arrival("one"))
+    one.file_with(file)
+    wait_until(lambda: IncomingTray(database).ids("", 100) == [], lambda: tries)
+    assert tries == ["one"] * 3
 
 
 def test_tray_when_two_processes_file_then_each_mail_is_filed_and_none_stays(
