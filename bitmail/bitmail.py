@@ -16,7 +16,7 @@ from bitmail.current import off_loop, service
 from bitmail.frontend import CLIENT
 from bitmail.gate import Gate
 from bitmail.live import Live
-from bitmail.pages import compose, login, mailbox, shell
+from bitmail.pages import compose, login, mailbox, settings, shell
 from bitmail.shield import Shield
 from bitmail.state.delivery import DeliveryState
 from bitmail.state.login import LogInState
@@ -24,6 +24,7 @@ from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
 from bitmail.state.selection import SelectionState
 from bitmail.state.session import SessionState
+from bitmail.state.settings import SettingsState
 from bitmail.version import version
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,12 @@ for route, name in LISTS:
         title=shell.title(route, name),
         on_load=[*OPENED, MessageState.open, DeliveryState.open],
     )
+app.add_page(
+    settings.settings(),
+    route=routes.SETTINGS,
+    title="Settings · BitMail",
+    on_load=[SessionState.enter, SettingsState.open],
+)
 app.add_page(
     compose.compose(),
     route=routes.COMPOSE,

@@ -15,7 +15,7 @@ from bitmail.mailboxes import GONE
 from bitmail.search import FILES
 from bitmail.threads import Threads, has_files
 from mta.parsed import Mailbox, ParsedMail, parse
-from store import ANY, Blobs, Document, Entry, JsonStore, SearchIndex, StoreUnavailable
+from store import ANY, BlobStore, Document, Entry, JsonStore, StoreUnavailable, TextIndex
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _AT_ONCE = 4
 class Librarian:
     """Keeps the search index, the threads and the blobs of all mail in order, in a thread of its own."""
 
-    def __init__(self, store: JsonStore, blobs: Blobs, index: SearchIndex) -> None:
+    def __init__(self, store: JsonStore, blobs: BlobStore, index: TextIndex) -> None:
         self._store = store
         self._blobs = blobs
         self._index = index
@@ -120,7 +120,8 @@ class Librarian:
             except Exception:
                 # One mail that the database cannot take must not keep the others out.
                 log.exception("mail %d cannot be searched", entry.id)
-        self._store.update_by_id(entry.id, changes)
+        if not self._store.update_by_id(entry.id, changes):
+            self._index.remove([entry.id])  # it was deleted meanwhile
 
     def _forget(self, entry: Entry) -> bool:
         blob = entry.data.get("erased", "")

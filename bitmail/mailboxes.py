@@ -13,7 +13,7 @@ from bitmail.places import Folders, MailboxName
 from bitmail.search import parse_search
 from bitmail.threads import Threads, has_files
 from mta.parsed import ParsedMail, parse
-from store import Blobs, Entry, JsonStore, SearchIndex
+from store import BlobStore, Entry, JsonStore, TextIndex
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -41,7 +41,7 @@ _AT_ONCE = 8
 class Mailboxes:
     """The mailboxes of everyone; each call names whose it is about, and touches nobody else's."""
 
-    def __init__(self, store: JsonStore, blobs: Blobs, index: SearchIndex, folders: Folders) -> None:
+    def __init__(self, store: JsonStore, blobs: BlobStore, index: TextIndex, folders: Folders) -> None:
         self._store = store
         self._blobs = blobs
         self._index = index
@@ -116,10 +116,18 @@ class Mailboxes:
         data = self._entry(user, id).data
         if "key" in data:
             return ParsedMail(subject=data.get("subject", ""), text=data.get("text", ""))
-        raw = self._blobs.get(data.get("blob", ""))
+        return parse(self.raw(user, id))
+
+    def raw(self, user: str, id: int) -> bytes:
+        """The mail as it came.
+
+        Raises:
+            NoSuchMail: as above, or its content is gone.
+        """
+        raw = self._blobs.get(self._entry(user, id).data.get("blob", ""))
         if raw is None:
             raise NoSuchMail("This mail is not here any more. Go back to the list.")
-        return parse(raw)
+        return raw
 
     def mark_read(self, user: str, id: int) -> bool:
         """Take the mail as read; whether that is news."""
@@ -156,7 +164,11 @@ class Mailboxes:
 
     def erase(self, user: str, ids: Sequence[int]) -> int:
         """Delete mails for good; how many were. Only what lies in Trash is."""
-        return sum(_each(lambda id: self._erase(user, id), list(dict.fromkeys(ids))))
+        wanted = list(dict.fromkeys(ids))
+        was_erased = _each(lambda id: self._erase(user, id), wanted)
+        erased = [id for id, was in zip(wanted, was_erased, strict=True) if was]
+        self._index.remove(erased)
+        return len(erased)
 
     def empty_trash(self, user: str) -> int:
         """Delete for good what lies in Trash; how many mails that were."""

@@ -15,10 +15,11 @@ TRASH = "/trash"
 FOLDER = "/folder"
 SEARCH = "/search"
 COMPOSE = "/compose"
+SETTINGS = "/settings"
 
 LISTS = (INBOX, DRAFTS, OUTBOX, SENT, ARCHIVE, SPAM, TRASH, FOLDER, SEARCH)
 """Pages with a list of mails."""
-GUARDED = (*LISTS, COMPOSE)
+GUARDED = (*LISTS, COMPOSE, SETTINGS)
 """Pages that need a session."""
 
 ENTER = "/enter"
@@ -27,6 +28,13 @@ ENTER_CODE = "/enter/code"
 """Where the form for the second factor's code is posted to."""
 LEAVE = "/leave"
 """Where the log-out form is posted to."""
+
+NEW_PASSWORD = "/account/password"  # noqa: S105 - an address
+"""Where the form for another password is posted to."""
+DELETION = "/account/delete"
+"""Where the form that deletes the account is posted to."""
+MBOX = "/account/mbox"
+"""All mail of who is logged in, as a file."""
 
 INVITATION = "invitation"
 """The query parameter, and the form's field, of an invitation's code."""

@@ -13,6 +13,7 @@ from mta.addresses import NAME_CHARACTERS, Address, BadAddress, halves
 from mta.charsets import decode
 from mta.email import DEFAULT_TYPE, Attachment, one_line
 from mta.fields import Head, decode_base64, decode_words, parameters, read_head
+from mta.listmail import NO_WAY, Unsubscribe, read_unsubscribe
 from mta.pieces import Kind, Piece, split_addresses
 from mta.plaintext import html_to_text
 
@@ -70,6 +71,8 @@ class ParsedMail:
         html: the HTML as it came, not safe to show, or None.
         attachments: files, and images that the HTML shows (those have a `content_id`).
         snippet: the first words of the text, on one line.
+        unsubscribe: how to leave the list that the mail came by.
+        wants_receipt: its author asks to be told when it is read (RFC 8098).
         damaged: something could not be read, so the source tells more than this.
     """
 
@@ -88,6 +91,8 @@ class ParsedMail:
     html: str | None = None
     attachments: tuple[Attachment, ...] = ()
     snippet: str = ""
+    unsubscribe: Unsubscribe = NO_WAY
+    wants_receipt: bool = False
     damaged: bool = False
 
 
@@ -133,6 +138,8 @@ def parse(raw: bytes) -> ParsedMail:
         html=markup,
         attachments=tuple(reading.attachments),
         snippet=one_line(" ".join(text[: SNIPPET_CHARACTERS * 10].split()))[:SNIPPET_CHARACTERS],
+        unsubscribe=read_unsubscribe(head),
+        wants_receipt=bool(head.get("disposition-notification-to")),
         damaged=reading.damaged,
     )
 

@@ -20,7 +20,16 @@ from store.interface import JsonStore
 from store.memory import MemoryStore
 from store.migration import migrate
 from store.opening import Storage, open_storage
-from store.search import SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE, Document, Part, Query, SearchIndex, Term
+from store.search import (
+    SEARCH_MIGRATIONS,
+    SEARCH_VERSION_TABLE,
+    Document,
+    Part,
+    Query,
+    SearchIndex,
+    Term,
+    TextIndex,
+)
 from store.settings import StoreSettings
 from store.sql import SqlStore
 
@@ -51,6 +60,7 @@ __all__ = [
     "StoreSettings",
     "StoreUnavailable",
     "Term",
+    "TextIndex",
     "TooLarge",
     "UnknownOperation",
     "WrongSecret",

@@ -2,14 +2,14 @@
 
 SQLite's FTS5 and PostgreSQL's text search behind the same few operations. Words are made here and not by the
 databases, so that both find the same; each begins with what stands for its owner, so that a search costs what its owner
-has and not what everyone has, and finds nobody else's. The index is a table of the database itself; a store that is
-reached by proxy has none yet.
+has and not what everyone has, and finds nobody else's.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -114,22 +114,22 @@ def words(text: str) -> list[str]:
     return [word[:WORD_CHARACTERS] for word in _WORD.findall(plain)]
 
 
-class SearchIndex:
-    """The search index of a database that was migrated with `SEARCH_MIGRATIONS`."""
+class TextIndex(ABC):
+    """Finds entries by their words, wherever the index is kept.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    Raises:
+        StoreUnavailable: from each operation, when the database or the store server does not answer.
+    """
 
+    @abstractmethod
     def add(self, documents: Sequence[Document]) -> None:
         """Let these be found, durably; one that is there already is replaced."""
-        if documents:
-            self._database.write(_add, documents)
 
+    @abstractmethod
     def remove(self, ids: Sequence[int]) -> None:
         """Let these no longer be found."""
-        if ids:
-            self._database.write(_remove, ids)
 
+    @abstractmethod
     def find(self, owner: str, query: Query, *, limit: int, before: int | None = None) -> list[int]:
         """The ids of one owner's documents that have all that is asked for, newest first.
 
@@ -139,6 +139,26 @@ class SearchIndex:
             limit: at most so many.
             before: the id that ended the page before this one.
         """
+
+
+class SearchIndex(TextIndex):
+    """The index of a database that was migrated with `SEARCH_MIGRATIONS`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, documents: Sequence[Document]) -> None:
+        """As in `TextIndex`."""
+        if documents:
+            self._database.write(_add, documents)
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """As in `TextIndex`."""
+        if ids:
+            self._database.write(_remove, ids)
+
+    def find(self, owner: str, query: Query, *, limit: int, before: int | None = None) -> list[int]:
+        """As in `TextIndex`."""
         asked = _fts5(owner, query) if self._database.is_sqlite else _tsquery(owner, query)
         bounds = {
             "owner": owner,

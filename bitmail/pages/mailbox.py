@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import reflex as rx
 
-from bitmail.pages.elements import avatar, icon, icon_button, link, note
+from bitmail.pages.elements import icon, icon_button, link, note
 from bitmail.pages.listing import acts, listing
+from bitmail.pages.message import message
 from bitmail.pages.shell import shell
-from bitmail.pages.status import deliveries
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
 
@@ -52,33 +52,3 @@ def tools(here: str) -> list[rx.Component]:
             on_click=MailboxState.open_thread(MessageState.id),
         ),
     ]
-
-
-def message() -> rx.Component:
-    """Who wrote to whom, what became of it, and the text."""
-    return rx.el.article(
-        rx.el.h1(MessageState.subject, dir="auto"),
-        rx.el.div(
-            avatar(MessageState.initials),
-            rx.el.div(
-                rx.el.strong(MessageState.who),
-                " ",
-                rx.el.span(MessageState.address, class_name="muted"),
-                rx.el.div(
-                    people("to", MessageState.to),
-                    people("cc", MessageState.cc),
-                    people("bcc", MessageState.bcc),
-                ),
-                rx.el.div(MessageState.time, class_name="muted"),
-            ),
-            class_name="meta",
-        ),
-        deliveries(),
-        rx.el.div(MessageState.text, class_name="text", dir="auto"),
-        class_name="body",
-    )
-
-
-def people(label: str, line: rx.Var[str]) -> rx.Component:
-    """One line of recipients, if there are any."""
-    return rx.cond(line != "", rx.el.div(f"{label} ", line, class_name="muted people"))

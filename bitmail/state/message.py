@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import reflex as rx
 
 from bitmail import routes
 from bitmail.current import caller, off_loop, service
-from bitmail.errors import NoSuchMail
+from bitmail.errors import NoSuchMail, Refused
 from bitmail.mail import Mail
-from bitmail.words import full_time, initials
+from bitmail.quotations import segments
+from bitmail.reading import File, files_of, frame_of
+from bitmail.sanitiser import sanitise
+from bitmail.unsubscribe import leave_list
+from bitmail.words import file_size, full_time, initials
 from mta.parsed import ParsedMail
+
+
+@dataclass
+class TextSegment:
+    """A stretch of a plain text: `text`, `link` or `quote`."""
+
+    kind: str
+    text: str
+    href: str
+
+
+@dataclass
+class FileRow:
+    """A file of the open mail."""
+
+    name: str
+    size: str
+    href: str
+    show_href: str
+    is_image: bool
 
 
 class MessageState(rx.State):
@@ -26,42 +52,117 @@ class MessageState(rx.State):
     cc: str = ""
     bcc: str = ""
     time: str = ""
-    text: str = ""
+    text: list[TextSegment] = []  # noqa: RUF012 - Reflex copies the default for each client
+    frame: str = ""
+    blocked: int = 0
+    files: list[FileRow] = []  # noqa: RUF012
+    is_damaged: bool = False
+    wants_receipt: bool = False
+    list_name: str = ""
+    list_page: str = ""
+    list_mail: str = ""
+    left_list: str = ""
     missing: str = ""
+    _sender: str = ""
 
     @rx.event
     async def open(self) -> None:
         """The address names a mail to show, or none."""
         asked = self.router.url.query_parameters.get(routes.OPENED, "")
-        if not asked.isdecimal() or len(asked) > 18:
+        if not asked.isascii() or not asked.isdecimal() or len(asked) > 18:
             self._close()
             return
         me = caller()
         try:
-            mail, content = await off_loop(_load, me.user, int(asked))
+            found = await off_loop(_load, me.user, int(asked))
         except NoSuchMail as missing:
             self._close()
             self.missing = str(missing)
             return
-        self._show(mail, content, ZoneInfo(me.zone))
+        self._show(found, ZoneInfo(me.zone))
+
+    @rx.event
+    def show_images(self) -> None:
+        """Load the remote images of the open mail, this once."""
+        caller()
+        if self.frame:
+            self.frame, self.blocked = frame_of(self.id, images=True), 0
+
+    @rx.event
+    async def trust_sender(self) -> None:
+        """Load them, and those of this sender from now on."""
+        me = caller()
+        if self.frame and self._sender:
+            await off_loop(service().model.trusted.trust, me.user, self._sender)
+            self.frame, self.blocked = frame_of(self.id, images=True), 0
+
+    @rx.event
+    async def leave_list(self) -> None:
+        """Leave the list that the open mail came by."""
+        me = caller()
+        try:
+            content = await off_loop(service().model.mailboxes.content, me.user, self.id)
+            await off_loop(leave_list, content.unsubscribe.post)
+        except Refused as refused:
+            self.left_list = str(refused)
+        else:
+            self.list_name, self.left_list = "", "You left the list. What was sent before may still arrive."
 
     def _close(self) -> None:
         self.reset()
 
-    def _show(self, mail: Mail, content: ParsedMail, zone: ZoneInfo) -> None:
-        self.id, self.missing = mail.id, ""
+    def _show(self, found: _Found, zone: ZoneInfo) -> None:
+        mail, content = found.mail, found.content
+        self.missing, self.left_list = "", ""
+        self.id = mail.id
         self.subject = mail.subject or "No subject"
         self.who = "You" if mail.is_own else mail.sender
-        self.address = mail.sender_address
+        self.address = mail.sender_address if mail.sender_address != self.who else ""
+        self._sender = mail.sender_address
         self.initials = initials(mail.sender)
         self.to, self.cc, self.bcc = mail.to, mail.cc, mail.bcc
         self.time = full_time(mail.date, zone)
-        self.text = content.text
+        self.frame, self.blocked = found.frame, found.blocked
+        self.text = [
+            TextSegment(part.kind.value, part.text, part.href)
+            for part in (() if found.frame else segments(content.text))
+        ]
+        self.files = [_file_row(mail.id, file) for file in files_of(content)]
+        self.is_damaged, self.wants_receipt = content.damaged, content.wants_receipt
+        leave = content.unsubscribe
+        self.list_name = mail.sender if leave.post else ""
+        self.list_page = leave.page if not leave.post else ""
+        self.list_mail = _mail_to(leave.mail) if leave.mail and not leave.page else ""
 
 
-def _load(user: str, id: int) -> tuple[Mail, ParsedMail]:
+@dataclass(frozen=True)
+class _Found:
+    mail: Mail
+    content: ParsedMail
+    frame: str
+    blocked: int
+
+
+def _load(user: str, id: int) -> _Found:
     model = service().model
-    mail, content = model.mailboxes.mail(user, id), model.mailboxes.content(user, id)
+    mail = model.mailboxes.mail(user, id)
+    content = model.mailboxes.content(user, id)
+    frame, blocked = "", 0
+    if content.html is not None:
+        images = model.trusted.is_trusted(user, mail.sender_address)
+        frame = frame_of(id, images=images)
+        blocked = 0 if images else sanitise(content.html).blocked
     if mail.unread and model.mailboxes.mark_read(user, id):
         model.changed(user)
-    return mail, content
+    return _Found(mail, content, frame, blocked)
+
+
+def _file_row(id: int, file: File) -> FileRow:
+    href = f"/mail/{id}/file/{file.number}"
+    is_image = file.can_be_shown and file.type.startswith("image/")
+    show = f"{href}?show=1" if file.can_be_shown else ""
+    return FileRow(file.name, file_size(file.size), href, show, is_image)
+
+
+def _mail_to(uri: str) -> str:
+    return f"{routes.COMPOSE}?mailto={quote(uri, safe='')}"

@@ -25,6 +25,7 @@ from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
 from bitmail.state.selection import SelectionState
 from bitmail.state.session import SessionState
+from bitmail.state.settings import SettingsState
 from tests.bitmail.conftest import PASSWORD
 
 OFFERED = {
@@ -33,12 +34,24 @@ OFFERED = {
     KeysState: {"press", "close_help"},
     LogInState: {"show"},
     MailboxState: {"open", "refresh", "show", "search", "open_thread"},
-    MessageState: {"open"},
+    MessageState: {"open", "show_images", "trust_sender", "leave_list"},
     SelectionState: {
         *("clear", "select", "select_all", "act", "move", "drop", "undo", "close_toast"),
         *("empty_trash", "rename_folder", "remove_folder"),
     },
     SessionState: {"enter", "refresh", "dismiss", "set_zone", "create_folder"},
+    SettingsState: {
+        "open",
+        "change",
+        "forget_sender",
+        "end_session",
+        "end_other_sessions",
+        "make_token",
+        "end_token",
+        "begin_second_factor",
+        "confirm_second_factor",
+        "end_second_factor",
+    },
 }
 """Every handler that a client may call; a public method added to a state by accident is one more."""
 
@@ -118,6 +131,13 @@ def test_no_handler_works_without_a_session(service: Service, state: type, handl
             "retry": {"delivery": "x"},
             "write_anew": {"delivery": ""},
             "press": {"key": "j"},
+            "change": {"field": "theme", "value": "dark"},
+            "forget_sender": {"sender": "grace@example.com"},
+            "end_session": {"id": 1},
+            "end_token": {"id": 1},
+            "make_token": {"form": {"name": "x", "days": "1", "send": "1"}},
+            "confirm_second_factor": {"form": {"code": "123456"}},
+            "end_second_factor": {"form": {"password": PASSWORD}},
         }
         async with browser("no-such-secret") as call:
             deltas = await call(state, handler, **payloads.get(handler, {}))

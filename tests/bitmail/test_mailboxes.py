@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text
 
 from bitmail.drafts import Draft
 from bitmail.errors import NoSuchFolder, NoSuchMail, Refused
@@ -26,10 +28,10 @@ File = Callable[..., int]
 def file(service: Service) -> File:
     """Files a mail with these header fields and gives its id."""
 
-    def filed(user: str = "ada", *, text: str = "", kind: str = "text/plain", **fields: str) -> int:
+    def filed(user: str = "ada", *, body: str = "", kind: str = "text/plain", **fields: str) -> int:
         head = {"from": "Grace <grace@example.com>", "content_type": f"{kind}; charset=utf-8"} | fields
         lines = [f"{name.replace('_', '-')}: {value}" for name, value in head.items()]
-        raw = ("\r\n".join(lines) + f"\r\n\r\n{text}").encode()
+        raw = ("\r\n".join(lines) + f"\r\n\r\n{body}").encode()
         arrival = str(time.monotonic_ns())
         assert service.model.mailboxes.file(user, arrival, raw, time.time())
         return service.store.get({"user": user, "arrival": arrival})[0].id
@@ -70,7 +72,7 @@ def test_marks_when_set_then_counted_and_shown_alone(service: Service, file: Fil
 
 def test_page_when_only_files_are_wanted_then_mails_with_attachments(service: Service, file: File) -> None:
     part = '--b\r\nContent-Disposition: attachment; filename="a.pdf"\r\n\r\nx\r\n--b--\r\n'
-    with_file, _ = file(kind="multipart/mixed; boundary=b", text=part), file()
+    with_file, _ = file(kind="multipart/mixed; boundary=b", body=part), file()
     assert ids(service, INBOX, only=Only.FILES) == [with_file]
 
 
@@ -86,7 +88,7 @@ def test_erase_when_a_mail_lies_in_trash_then_entry_words_and_blob_are_gone(
     service: Service, file: File
 ) -> None:
     boxes, librarian = service.model.mailboxes, service.model.librarian
-    kept, doomed = file(subject="kept"), file(subject="Doomed subject", text="doomed text")
+    kept, doomed = file(subject="kept"), file(subject="Doomed subject", body="doomed text")
     while librarian.take_in():
         pass
     blob = service.store.get_by_id(doomed).data["blob"]  # type: ignore[union-attr]
@@ -94,6 +96,10 @@ def test_erase_when_a_mail_lies_in_trash_then_entry_words_and_blob_are_gone(
     boxes.move("ada", [doomed], TRASH)
     assert boxes.erase("ada", [kept, doomed]) == 1
     assert "oomed" not in repr(service.store.get({}))
+    assert boxes.search("ada", "doomed", ZoneInfo("UTC")).mails == ()
+    with service.database.read() as connection:
+        words = connection.execute(text("SELECT title, body FROM store_search")).all()
+    assert "oomed" not in repr(words)
     assert ids(service, TRASH) == []
     with pytest.raises(NoSuchMail):
         boxes.content("ada", doomed)

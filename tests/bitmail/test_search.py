@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from bitmail.drafts import Draft
 from bitmail.mailboxes import PAGE, MailboxName
@@ -138,3 +139,14 @@ def test_the_librarian_works_by_itself_while_the_service_runs(service: Service) 
     deadline = time.monotonic() + 20
     while not service.model.mailboxes.search("ada", "fox", BERLIN).mails:
         assert time.monotonic() < deadline, "nothing was taken in"
+
+
+def test_the_words_of_a_deleted_account_are_not_in_the_index_any_more(service: Service) -> None:
+    service.model.accounts.log_in("ada", PASSWORD)
+    for user in ("ada", "eve"):
+        file(service, user, "1", "From: g@example.com\r\nSubject: kept", "word")
+    assert found(service, "word") == ["kept"]
+    service.model.departure.delete("ada")
+    with service.database.read() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM store_search")) == 1
+    assert found(service, "word", "eve") == ["kept"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +15,22 @@ import pytest
 import uvicorn
 from pydantic import SecretStr
 from sqlalchemy import create_engine, make_url, text
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
-from store import Blobs, BlobStore, Database, JsonStore, MemoryStore, SqlStore, migrate
-from store.proxy import ProxyBlobs, ProxyStore, StoreServer
+from store import (
+    SEARCH_MIGRATIONS,
+    SEARCH_VERSION_TABLE,
+    Blobs,
+    BlobStore,
+    Database,
+    JsonStore,
+    MemoryStore,
+    SearchIndex,
+    SqlStore,
+    TextIndex,
+    migrate,
+)
+from store.proxy import ProxyBlobs, ProxyIndex, ProxyStore, StoreServer
 from store.server import make_server
 from tests.store.postgres import private_postgres
 
@@ -25,7 +38,7 @@ SECRET = SecretStr("the secret of these tests")
 
 
 @contextmanager
-def serving(app: Starlette) -> Iterator[str]:
+def serving(app: ASGIApp) -> Iterator[str]:
     """The app on a real socket of this machine; gives its address."""
     # With the protocol named, since asyncio sends small answers at once only on such a socket.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -51,7 +64,7 @@ def serving(app: Starlette) -> Iterator[str]:
 
 def clear(database: Database) -> None:
     """Take everything out of a database, but the groups that were declared: they stay for good."""
-    names = ("entry", "posting", "answer", "chunk", "blob")
+    names = ("entry", "posting", "answer", "chunk", "blob", "search")
     with database.transaction() as connection:
         if database.is_sqlite:
             for name in names:
@@ -62,11 +75,22 @@ def clear(database: Database) -> None:
             connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        return int(unused.getsockname()[1])
+
+
+def wait_until_serving(process: subprocess.Popen[str]) -> None:
+    assert process.stderr is not None
+    assert any("Uvicorn running" in line for line in process.stderr)
+
+
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """A migrated SQLite database of its own."""
     database = Database(f"sqlite:///{tmp_path / 'test.db'}")
     migrate(database)
+    migrate(database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE)
     yield database
     database.close()
 
@@ -105,6 +129,7 @@ def new_database(new_url: str) -> Iterator[Database]:
 def sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'test.db'}")
     migrate(database)
+    migrate(database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE)
     yield database
     database.close()
 
@@ -113,6 +138,7 @@ def sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databa
 def postgres_database(postgres_url: str) -> Iterator[Database]:
     database = Database(postgres_url)
     migrate(database)
+    migrate(database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE)
     yield database
     database.close()
 
@@ -130,7 +156,8 @@ class Served:
 def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('served') / 'test.db'}")
     migrate(database)
-    with serving(make_server(SqlStore(database), Blobs(database), SECRET)) as url:
+    migrate(database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE)
+    with serving(make_server(SqlStore(database), Blobs(database), SearchIndex(database), SECRET)) as url:
         server = StoreServer(url, SECRET)
         yield Served(database, url, server)
         server.close()
@@ -182,3 +209,13 @@ def blobs(request: pytest.FixtureRequest) -> BlobStore:
     database = request.getfixturevalue(f"{request.param}_database")
     clear(database)
     return Blobs(database)
+
+
+@pytest.fixture(params=["sqlite", "postgres", "proxy"])
+def index(request: pytest.FixtureRequest) -> TextIndex:
+    """Each implementation of the search index in turn, empty."""
+    if request.param == "proxy":
+        return ProxyIndex(request.getfixturevalue("served").server)
+    database = request.getfixturevalue(f"{request.param}_database")
+    clear(database)
+    return SearchIndex(database)

@@ -22,6 +22,7 @@ from store import (
     Blobs,
     Database,
     MalformedRequest,
+    SearchIndex,
     SqlStore,
     StoreSettings,
     StoreUnavailable,
@@ -34,7 +35,7 @@ from store.operations import Operation, PutMany
 from store.proxy import ProxyBlobs, ProxyStore, StoreServer
 from store.server import make_server
 from store.wire import OPERATIONS
-from tests.store.conftest import SECRET, Served, serving
+from tests.store.conftest import SECRET, Served, free_port, serving, wait_until_serving
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,7 +111,9 @@ def test_server_when_text_cannot_be_kept_then_422_and_its_key(served: Served) ->
 
 def test_server_when_request_is_too_large_then_413_and_nothing_is_kept(database: Database) -> None:
     store = SqlStore(database)
-    with serving(make_server(store, Blobs(database), SECRET, request_limit=100_000)) as url:
+    with serving(
+        make_server(store, Blobs(database), SearchIndex(database), SECRET, request_limit=100_000)
+    ) as url:
         server = StoreServer(url, SECRET, pauses=())
         with pytest.raises(TooLarge, match="100000 bytes"):
             ProxyStore(server).put({"a": "x" * 100_000})
@@ -126,7 +129,7 @@ def test_server_when_request_is_too_large_then_413_and_nothing_is_kept(database:
 
 def test_make_server_when_secret_is_empty_then_refused(database: Database) -> None:
     with pytest.raises(ValueError, match="BITMAIL_STORE_SECRET"):
-        make_server(SqlStore(database), Blobs(database), SecretStr(""))
+        make_server(SqlStore(database), Blobs(database), SearchIndex(database), SecretStr(""))
 
 
 def test_operations_when_listed_for_the_wire_then_none_is_missing() -> None:
@@ -237,7 +240,7 @@ def test_proxy_when_what_answers_is_no_store_then_unavailable() -> None:
 
 def test_proxy_when_database_is_away_then_unavailable_as_locally(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'not-migrated.db'}")
-    with serving(make_server(SqlStore(database), Blobs(database), SECRET)) as url:
+    with serving(make_server(SqlStore(database), Blobs(database), SearchIndex(database), SECRET)) as url:
         server = StoreServer(url, SECRET, pauses=())
         with pytest.raises(StoreUnavailable, match="the database does not answer as it should"):
             ProxyStore(server).count({})
@@ -266,11 +269,6 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     return cert, key
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        return int(unused.getsockname()[1])
-
-
 @contextmanager
 def store_process(folder: Path, **settings: object) -> Iterator[subprocess.Popen[str]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BITMAIL_")}
@@ -283,11 +281,6 @@ def store_process(folder: Path, **settings: object) -> Iterator[subprocess.Popen
             yield process
         finally:
             process.kill()
-
-
-def wait_until_serving(process: subprocess.Popen[str]) -> None:
-    assert process.stderr is not None
-    assert any("Uvicorn running" in line for line in process.stderr)
 
 
 def test_python_m_store_when_run_by_tls_then_serves_those_who_trust_it_and_stops(tmp_path: Path) -> None:
