@@ -43,6 +43,7 @@ def shell(here: str, *panes: rx.Component, is_open: rx.Var[bool] | bool = False)
         class_name="app",
         on_mount=SessionState.set_zone(ZONE),
         custom_attrs={
+            "data-density": SessionState.density,
             "data-open": rx.cond(is_open, "1", "0"),
             "data-hydrated": rx.cond(rx.State.is_hydrated, "1", "0"),
         },
@@ -253,7 +254,7 @@ def keys() -> rx.Component:
     return rx.fragment(
         KeyListener.create(
             on_key_down=lambda key: rx.cond(
-                KeysState.is_on & is_shortcut.contains(key), KeysState.press(key), rx.noop()
+                SessionState.shortcuts & is_shortcut.contains(key), KeysState.press(key), rx.noop()
             )
         ),
         rx.cond(

@@ -46,7 +46,6 @@ HELP = (
 class KeysState(rx.State):
     """Where the keyboard is in the list, and whether its help is shown."""
 
-    is_on: bool = True
     is_helping: bool = False
     cursor: int = 0
     _opened: int = 0
@@ -55,7 +54,7 @@ class KeysState(rx.State):
     @rx.event
     async def press(self, key: str) -> Any:
         """A key was pressed that is a shortcut, while nothing was being typed."""
-        if key not in KEYS or not self.is_on:
+        if key not in KEYS:
             return None
         goes, self._goes = self._goes, key == "g"
         if goes and key in GO_TO:

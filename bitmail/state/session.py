@@ -56,6 +56,8 @@ class SessionState(rx.State):
     spam: str = ""
     folders: list[FolderRow] = []  # noqa: RUF012 - Reflex copies the default for each client
     folder_problem: str = ""
+    shortcuts: bool = True
+    density: str = "normal"
     notices: list[ShownNotice] = []  # noqa: RUF012
     _last_notice: int = -1
 
@@ -71,7 +73,7 @@ class SessionState(rx.State):
         if self._last_notice < 0:
             seen = running.model.notices(me.user)
             self._last_notice = seen[-1].number if seen else 0
-        await self._count()
+        await self._look()
 
     @rx.event
     async def refresh(self) -> list[rx.event.EventCallback]:
@@ -82,7 +84,7 @@ class SessionState(rx.State):
         if news:
             self._last_notice = news[-1].number
             self.notices = [*self.notices, *(_shown(notice) for notice in news)][-SHOWN:]
-        await self._count()
+        await self._look()
         return [MailboxState.refresh, DeliveryState.refresh]
 
     @rx.event
@@ -115,8 +117,11 @@ class SessionState(rx.State):
         model.changed(me.user)
         return rx.redirect(routes.folder(folder.id))
 
-    async def _count(self) -> None:
-        counts, folders = await off_loop(_counts, caller().user)
+    async def _look(self) -> None:
+        user = caller().user
+        wanted = await off_loop(service().model.preferences.of, user)
+        self.shortcuts, self.density = wanted.shortcuts, wanted.density.value
+        counts, folders = await off_loop(_counts, user)
         self.unread, self.drafts, self.outbox, self.spam = (_count_shown(count) for count in counts)
         rows = [
             FolderRow(folder.id, folder.name, folder.place, routes.folder(folder.id), _count_shown(unread))

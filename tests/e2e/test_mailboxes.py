@@ -185,6 +185,14 @@ def test_the_list_is_worked_by_keyboard_alone(page: Page, server: Server, fill: 
     keys.press("g")
     keys.press("t")
     expect(page).to_have_url(re.compile("/sent"))
+    page.goto(server.url + "/settings")
+    page.get_by_label("Keyboard shortcuts").select_option("0")
+    place(page, "Inbox").click()
+    expect(rows(page)).to_have_count(2)
+    keys.press("?")
+    page.get_by_role("button", name="Star Notes 1").click(force=True)
+    expect(page.get_by_role("button", name="Star Notes 1")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("dialog", name="Shortcuts")).to_have_count(0)
 
 
 def test_what_is_done_in_one_browser_is_seen_in_another_at_once(
