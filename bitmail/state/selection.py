@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any
@@ -20,6 +21,8 @@ from bitmail.view import View, number
 
 MOST = 500
 """Mails that one event may name."""
+FADES = 8.0
+"""Seconds for which the style sheet shows what was done."""
 _PLACE = re.compile(r"[A-Za-z0-9-]{1,30}")
 
 
@@ -55,11 +58,14 @@ class SelectionState(MailboxState):
     _anchor: int = 0
     _moved: list[Moved] = []  # noqa: RUF012
     _moved_to: str = ""
+    _done_until: float = 0.0
 
     @rx.event
     def clear(self) -> None:
         """Another list is shown, or the selection is given up."""
         self.selected, self._anchor, self.problem = [], 0, ""
+        if self.done and time.monotonic() > self._done_until:
+            self._say("")  # it has faded, and would come up again with the new page
 
     @rx.event
     def select(self, id: int, shift: bool = False) -> None:
@@ -190,7 +196,7 @@ class SelectionState(MailboxState):
 
     def _say(self, text: str) -> None:
         self.done, self.done_number, self.can_undo = text, self.done_number + 1, False
-        self._moved, self._moved_to = [], ""
+        self._moved, self._moved_to, self._done_until = [], "", time.monotonic() + FADES
 
     async def _try(self, work: Callable[..., object], *args: object) -> bool:
         try:

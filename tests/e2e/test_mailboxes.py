@@ -190,7 +190,8 @@ def test_the_list_is_worked_by_keyboard_alone(page: Page, server: Server, fill: 
     place(page, "Inbox").click()
     expect(rows(page)).to_have_count(2)
     keys.press("?")
-    page.get_by_role("button", name="Star Notes 1").click(force=True)
+    row(page, "Notes 1").hover()
+    page.get_by_role("button", name="Star Notes 1").click()
     expect(page.get_by_role("button", name="Star Notes 1")).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_role("dialog", name="Shortcuts")).to_have_count(0)
 
