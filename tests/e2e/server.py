@@ -14,32 +14,49 @@ PATIENCE = 60.0
 
 
 class Server:
-    """One `python -m bitmail`, and what it said."""
+    """One `python -m bitmail`, or another program that says where it is, and what it said."""
 
-    def __init__(self, var: Path, **settings: str) -> None:
+    def __init__(
+        self, var: Path, program: str = "bitmail", announces: str = "BitMail is at ", **settings: str
+    ) -> None:
         self._var = var
+        self._program = program
+        self._announces = announces
         self.settings = settings
         self.url = ""
         self.lines: list[str] = []
 
     def start(self) -> None:
+        self.launch()
+        if not self.is_ready():
+            self.kill()
+            raise AssertionError("the server did not start:\n" + "\n".join(self.lines))
+
+    def launch(self) -> None:
+        """Start it without waiting until it serves."""
         env = {key: value for key, value in os.environ.items() if not key.startswith(("BITMAIL_", "SMTP_"))}
         port = self.url.rpartition(":")[2] or "0"
         env |= {"BITMAIL_VAR": str(self._var), "BITMAIL_PORT": port, **self.settings}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bitmail"],
+            [sys.executable, "-m", self._program],
             cwd=ROOT,
             env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        ready = threading.Event()
-        self._reader = threading.Thread(target=self._read, args=(ready,))
+        self._ready = threading.Event()
+        self._serves = False
+        self._reader = threading.Thread(target=self._read, args=(self._ready,))
         self._reader.start()
-        if not ready.wait(PATIENCE) or not self.url:
-            self.kill()
-            raise AssertionError("the server did not start:\n" + "\n".join(self.lines))
+
+    def is_ready(self, patience: float = PATIENCE) -> bool:
+        """Wait until it serves, or ended before."""
+        return self._ready.wait(patience) and self._serves
+
+    def status(self) -> int | None:
+        """Its exit status, or None while it runs."""
+        return self._process.poll()
 
     def kill(self) -> None:
         self._end(signal.SIGKILL)
@@ -63,7 +80,8 @@ class Server:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self.lines.append(line.rstrip())
-            if "BitMail is at " in line:
-                self.url = line.partition("BitMail is at ")[2].split()[0]
+            if self._announces in line:
+                self.url = line.partition(self._announces)[2].split()[0]
+                self._serves = True
                 ready.set()
         ready.set()
