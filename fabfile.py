@@ -68,6 +68,20 @@ def test_manual(context):
     sys.exit(server.returncode)
 
 
+@task(
+    help={
+        "rounds": "how many kills",
+        "seed": "of what is left to chance, to repeat it",
+        "database": "sqlite, postgresql or both",
+    }
+)
+def chaos(context, rounds=200, seed=None, database="both"):
+    """Kill processes at random moments under load, and see that no mail is lost or sent twice."""
+    build(context)
+    words = ["--rounds", str(rounds), "--database", database]
+    become(["-m", "tests.chaos", *words, *(["--seed", str(seed)] if seed is not None else [])])
+
+
 @task(positional=["name"])
 def bench(context, name):
     """Measure NAME; without a name, list what there is."""
