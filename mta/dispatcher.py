@@ -207,6 +207,8 @@ class Dispatcher:
         self._report_health(providers)
 
     def _report_health(self, providers: Sequence[ProviderHealth]) -> None:
+        if self._spool_is_away:
+            return  # which was said
         try:
             self._board.report(providers, self._clock())
         except Exception:  # the mail goes on without it

@@ -90,7 +90,8 @@ class Work:
             if not want:
                 self._make_way(now, ticks)
             renew: tuple[str, ...] = ()
-            if ticks - self._last_renewal >= self._settings.lease_seconds / 3:
+            # In trouble at every turn, as the try that ends it when there is nothing else to write.
+            if self._in_trouble or ticks - self._last_renewal >= self._settings.lease_seconds / 3:
                 renew = tuple(self._held)
             errand = Errand(self._settled, self._events, renew, want)
             self._settled, self._events = [], []
@@ -221,7 +222,7 @@ class Work:
     # Claim
 
     def _want(self, now: float, ticks: float) -> int:
-        if self._in_trouble or self._is_ending():
+        if self._is_ending():
             return 0
         room = min(self._schedule.room(now, ticks), self._free())
         return max(0, room + self._schedule.ahead() - len(self._waiting))
