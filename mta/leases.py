@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, Double, bindparam, select, update
 
 from mta.claim import Claim, Result
 from mta.outcomes import Outcome, Status
@@ -17,6 +17,10 @@ from store.database import Database
 
 LONGEST_DETAIL = 1000
 """Characters of a provider's answer that are kept."""
+CLOCK_SLACK = 5.0
+"""Seconds by which clocks may differ before that counts as one having been set."""
+LONGEST_UNDO = 300.0
+"""Seconds up to which a wait before the first attempt is a wait; a longer one is a time of day."""
 SMALL_MAIL = 64 * 1024
 """Bytes up to which a mail is read with its claim: one query for all is far cheaper than one for each."""
 
@@ -45,6 +49,7 @@ class Start:
     earlier_attempts: int
     provider: str
     at: float
+    unwritten: Result | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +91,38 @@ class Leases:
         turn = Turn(self.holder, now, lease_until, tuple(settlements), tuple(renew), want)
         return self._database.write(_turn, turn)
 
-    def start(self, delivery_id: str, earlier_attempts: int, provider: str, at: float) -> bool:
+    def start(
+        self,
+        delivery_id: str,
+        earlier_attempts: int,
+        provider: str,
+        at: float,
+        unwritten: Result | None = None,
+    ) -> bool:
         """Write down that an attempt starts, durable on return.
+
+        Args:
+            delivery_id: the delivery.
+            earlier_attempts: attempts started so far.
+            provider: the name of the one that gets it now.
+            at: the time in seconds since the epoch.
+            unwritten: what the attempt before came to, where that may not be written yet: a crash must not leave
+                it open for ever once there is a later one.
 
         Returns:
             False when it is not ours any more (cancelled, or the lease ran out): nothing must be sent.
         """
-        return self._database.write(_start, Start(self.holder, delivery_id, earlier_attempts, provider, at))
+        start = Start(self.holder, delivery_id, earlier_attempts, provider, at, unwritten)
+        return self._database.write(_start, start)
+
+    def follow_clock(self, now: float) -> int:
+        """Take what was written in the future as written now, and say how many deliveries that were.
+
+        That is what a clock leaves behind that was ahead and is set back: each wait would be longer by as much.
+        Waits keep their length; only a time of day that the author asked for stays what it is. Done twice, or by
+        several containers, it changes nothing more.
+        """
+        return self._database.write(_follow_clock, now)
 
     def take_over(self, now: float, is_gone: Callable[[str], bool]) -> int:
         """Make due at once what containers that are gone still hold, and say how many deliveries that is."""
@@ -173,6 +203,24 @@ _ANSWERED = (
         provider_id=bindparam("known_as"),
     )
 )
+_AHEAD = (
+    select(deliveries.c.id)
+    .where(
+        deliveries.c.due.is_not(None),
+        deliveries.c.updated > bindparam("now", type_=Double) + CLOCK_SLACK,
+        (deliveries.c.attempt > 0) | (deliveries.c.due - deliveries.c.updated <= LONGEST_UNDO),
+    )
+    .order_by(deliveries.c.id)
+    .with_for_update()
+)
+_FOLLOW_CLOCK = (
+    update(deliveries)
+    .where(deliveries.c.id.in_(_AHEAD))
+    .values(
+        due=bindparam("now", type_=Double) + deliveries.c.due - deliveries.c.updated,
+        updated=bindparam("now", type_=Double),
+    )
+)
 _HOLDERS = select(deliveries.c.lease).where(deliveries.c.lease != "").distinct()
 _TAKE_OVER = (
     update(deliveries)
@@ -204,7 +252,9 @@ def _settle(connection: Connection, turn: Turn) -> tuple[bool, ...]:
     if changed:
         connection.execute(_SETTLED, changed)
     answered = [
-        _answered_row(settlement, settlement.result) for settlement in turn.settlements if settlement.result
+        _answered_row(settlement.claim.id, settlement.claim.attempt, settlement.result)
+        for settlement in turn.settlements
+        if settlement.result
     ]
     if answered:
         connection.execute(_ANSWERED, answered)
@@ -243,10 +293,10 @@ def _settled_row(settlement: Settlement, turn: Turn) -> dict[str, Any]:
     }
 
 
-def _answered_row(settlement: Settlement, result: Result) -> dict[str, Any]:
+def _answered_row(delivery_id: str, number: int, result: Result) -> dict[str, Any]:
     return {
-        "delivery": settlement.claim.id,
-        "which": settlement.claim.attempt,
+        "delivery": delivery_id,
+        "which": number,
         "result": result.outcome,
         "took": result.ms,
         "why": _storable(result.detail),
@@ -301,6 +351,13 @@ def _start(connection: Connection, starts: Sequence[Start]) -> list[bool]:
     if going:
         connection.execute(_STARTED, [_started_row(start) for start in going])
         connection.execute(attempts.insert(), [_attempt_row(start) for start in going])
+    unwritten = [
+        _answered_row(start.delivery_id, start.earlier_attempts, start.unwritten)
+        for start in going
+        if start.unwritten
+    ]
+    if unwritten:
+        connection.execute(_ANSWERED, unwritten)
     return ours
 
 
@@ -328,3 +385,7 @@ def _attempt_row(start: Start) -> dict[str, Any]:
 
 def _take_over(connection: Connection, items: Sequence[tuple[str, float]]) -> list[int]:
     return [connection.execute(_TAKE_OVER, {"dead": dead, "now": now}).rowcount for dead, now in items]
+
+
+def _follow_clock(connection: Connection, times: Sequence[float]) -> list[int]:
+    return [connection.execute(_FOLLOW_CLOCK, {"now": now}).rowcount for now in times]

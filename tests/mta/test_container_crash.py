@@ -7,7 +7,6 @@ import select
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -154,22 +153,3 @@ def test_kill_when_at_most_once_then_never_sent_again(station: Start, database: 
     wait_until(lambda: not waits(database))
     assert {one.status for one in sending.now(submission).deliveries} == {Status.UNCERTAIN}
     assert smtp.called == []
-
-
-def test_clock_when_it_jumps_ahead_during_an_attempt_then_it_is_not_taken_for_dead(
-    station: Start, clock: Clock
-) -> None:
-    smtp = Scripted("smtp")
-    smtp.hold()
-    sending = station(smtp)
-    submission = sending.submit()
-    smtp.wait_for_calls(1)
-    clock.forward(3600)
-    looked = threading.Event()
-    sending.container.watch(lambda change: looked.set() if change.recipient == "canary@example.com" else None)
-    sending.submit("canary@example.com")
-    assert looked.wait(PATIENCE)
-    smtp.release()
-    sending.wait_for(submission, Status.SENT)
-    assert [one.outcome for one in sending.delivery(submission).attempts] == [Outcome.ACCEPTED]
-    assert smtp.recipients == ["bob@example.com", "canary@example.com"]
