@@ -53,6 +53,13 @@ MIX = {
 }
 
 
+class Sender(Server):
+    """A container in a process of its own."""
+
+    module = "tests.chaos.container"
+    ready = "The container is at "
+
+
 class Target(StrEnum):
     """What a round kills."""
 
@@ -167,10 +174,7 @@ class Campaign:
             "BITMAIL_PROVIDERS": self._providers,
             "BITMAIL_UNCERTAIN_GRACE": "1",
         }
-        beside = [
-            Server(self._var, "tests.chaos.container", "The container is at ", **settings)
-            for _ in range(self._containers)
-        ]
+        beside = [Sender(self._var, **settings) for _ in range(self._containers)]
         return [Server(self._var, **settings), *beside]
 
     def _round(self, clients: Sequence[Client]) -> None:

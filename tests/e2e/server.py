@@ -1,4 +1,4 @@
-"""The server as a person starts it: a process of its own, on a port of its own, with a folder of its own."""
+"""The servers as a person starts them: processes of their own, on ports of their own, with a folder of their own."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PATIENCE = 60.0
 
 
 class Server:
-    """One `python -m bitmail`, or another program that says where it is, and what it said."""
+    """One `python -m bitmail`, and what it said."""
 
-    def __init__(
-        self, var: Path, program: str = "bitmail", announces: str = "BitMail is at ", **settings: str
-    ) -> None:
+    module = "bitmail"
+    port = "BITMAIL_PORT"
+    ready = "BitMail is at "
+
+    def __init__(self, var: Path, **settings: str) -> None:
         self._var = var
-        self._program = program
-        self._announces = announces
         self.settings = settings
         self.url = ""
         self.lines: list[str] = []
@@ -36,23 +36,23 @@ class Server:
         """Start it without waiting until it serves."""
         env = {key: value for key, value in os.environ.items() if not key.startswith(("BITMAIL_", "SMTP_"))}
         port = self.url.rpartition(":")[2] or "0"
-        env |= {"BITMAIL_VAR": str(self._var), "BITMAIL_PORT": port, **self.settings}
+        env |= {"BITMAIL_VAR": str(self._var), self.port: port, **self.settings}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", self._program],
+            [sys.executable, "-m", self.module],
             cwd=ROOT,
             env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self._ready = threading.Event()
+        self._looked_at = threading.Event()
         self._serves = False
-        self._reader = threading.Thread(target=self._read, args=(self._ready,))
+        self._reader = threading.Thread(target=self._read, args=(self._looked_at,))
         self._reader.start()
 
-    def is_ready(self, patience: float = PATIENCE) -> bool:
+    def is_ready(self) -> bool:
         """Wait until it serves, or ended before."""
-        return self._ready.wait(patience) and self._serves
+        return self._looked_at.wait(PATIENCE) and self._serves
 
     def status(self) -> int | None:
         """Its exit status, or None while it runs."""
@@ -80,8 +80,8 @@ class Server:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self.lines.append(line.rstrip())
-            if self._announces in line:
-                self.url = line.partition(self._announces)[2].split()[0]
+            if self.ready in line:
+                self.url = line.partition(self.ready)[2].split()[0]
                 self._serves = True
                 ready.set()
         ready.set()
