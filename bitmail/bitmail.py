@@ -16,12 +16,13 @@ from bitmail.current import off_loop, service
 from bitmail.frontend import CLIENT
 from bitmail.gate import Gate
 from bitmail.live import Live
-from bitmail.pages import compose, login, mailbox, shell
+from bitmail.pages import compose, login, mailbox, settings, shell
 from bitmail.shield import Shield
 from bitmail.state.login import LogInState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
 from bitmail.state.session import SessionState
+from bitmail.state.settings import SettingsState
 from bitmail.version import version
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,12 @@ for route, name in ((routes.INBOX, "Inbox"), (routes.DRAFTS, "Drafts"), (routes.
         title=f"{name} · BitMail",
         on_load=[SessionState.enter, MailboxState.open, MessageState.open],
     )
+app.add_page(
+    settings.settings(),
+    route=routes.SETTINGS,
+    title="Settings · BitMail",
+    on_load=[SessionState.enter, SettingsState.open],
+)
 app.add_page(
     compose.compose(),
     route=routes.COMPOSE,

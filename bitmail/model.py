@@ -6,25 +6,27 @@ import itertools
 import logging
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bitmail.accounts import Account, Accounts, SignUp
 from bitmail.audit import Action, Audit
+from bitmail.departure import Departure
 from bitmail.door import Client, Door
 from bitmail.drafts import Drafts
 from bitmail.errors import NoSuchMail
 from bitmail.mailboxes import Mailboxes
 from bitmail.outbox import Outbox
+from bitmail.preferences import PreferencesKept
 from bitmail.secondfactor import SecondFactor
 from bitmail.senders import TrustedSenders
 from bitmail.sessions import Session, Sessions
-from bitmail.tokens import Tokens
-from mta.container import Container
+from bitmail.tokens import Scope, Tokens
+from mta.desk import Desk
 from mta.events import Event, EventKind
 from mta.incoming import IncomingMail
 from mta.submission import Submission
-from store import Blobs, JsonStore
+from store import BlobStore, JsonStore
 
 log = logging.getLogger(__name__)
 
@@ -55,15 +57,15 @@ class MailModel:
     """Accounts, sessions, mailboxes, drafts and sending, over one store and one container. Every call may block.
 
     Attributes:
-        accounts, sessions, tokens, second_factor, audit, door, mailboxes, trusted, drafts, outbox: the parts, each
-            with its verbs.
+        accounts, sessions, tokens, second_factor, audit, door, departure, preferences, mailboxes, trusted, drafts,
+            outbox: the parts, each with its verbs.
     """
 
     def __init__(
         self,
         store: JsonStore,
-        blobs: Blobs,
-        container: Container,
+        blobs: BlobStore,
+        container: Desk,
         domain: str,
         *,
         secret: bytes,
@@ -85,6 +87,8 @@ class MailModel:
         self.door = Door(store, self.accounts, self.sessions, secret=secret, sign_up=sign_up)
         self.mailboxes = Mailboxes(store, blobs)
         self.trusted = TrustedSenders(store)
+        self.preferences = PreferencesKept(store)
+        self.departure = Departure(store, blobs, self.accounts, self.audit)
         self.drafts = Drafts(store)
         self.outbox = Outbox(store, blobs, self.drafts, container)
         self._container = container
@@ -94,6 +98,7 @@ class MailModel:
         self._lock = threading.Lock()
         self._watchers: list[Callable[[str], None]] = []
         container.watch(lambda change: self._changed(change.owner))
+        container.follow(self._changed)
         container.listen(self._heard)
 
     def log_in(self, name: str, password: str) -> tuple[Account, str]:
@@ -132,6 +137,60 @@ class MailModel:
         self._changed(session.user)
         return secret
 
+    def end_other_sessions(self, session: Session) -> None:
+        """End every session of this person but the one that asks."""
+        if self.sessions.end_all(session.user, but=session.id):
+            self.audit.record(session.user, Action.SESSION_ENDED, detail="all others")
+            self._changed(session.user)
+
+    def turn_second_factor_on(self, session: Session, code: str) -> tuple[str, ...]:
+        """Ask for a code at each log-in from now on, and end every other session; return the recovery codes.
+
+        Raises:
+            LogInRefused: the code is wrong.
+        """
+        codes = self.second_factor.confirm(session.user, code)
+        self.audit.record(session.user, Action.SECOND_FACTOR_ON)
+        self.end_other_sessions(session)
+        return codes
+
+    def turn_second_factor_off(self, session: Session, password: str) -> None:
+        """Ask for no code any more.
+
+        Raises:
+            LogInRefused: this is not their password.
+        """
+        self.door.check_password(session.user, password, Client())
+        self.second_factor.turn_off(session.user)
+        self.audit.record(session.user, Action.SECOND_FACTOR_OFF)
+
+    def make_token(self, user: str, name: str, scopes: Iterable[Scope], days: float) -> str:
+        """Make an API token, and return its secret.
+
+        Raises:
+            Refused: with a sentence.
+        """
+        secret = self.tokens.make(user, name, scopes, days)
+        self.audit.record(user, Action.TOKEN_MADE, detail=name)
+        return secret
+
+    def end_token(self, user: str, id: int) -> bool:
+        """End an API token of this person; whether there was one."""
+        ended = self.tokens.end(user, id)
+        if ended:
+            self.audit.record(user, Action.TOKEN_ENDED)
+        return ended
+
+    def delete_account(self, session: Session, password: str, client: Client) -> None:
+        """Remove everything of who is logged in.
+
+        Raises:
+            LogInRefused: this is not their password.
+        """
+        self.door.check_password(session.user, password, client)
+        self.departure.delete(session.user)
+        self._changed(session.user)
+
     def end_session(self, user: str, id: int) -> bool:
         """End one session of this person, in open pages at once; whether there was one."""
         ended = self.sessions.end(user, id)
@@ -162,7 +221,7 @@ class MailModel:
         if account is None:
             raise NoSuchMail(f"{mail.recipient} has no mailbox here")
         if self.mailboxes.file(account.name, mail.id, mail.raw, mail.received_at):
-            self._changed(account.name)
+            self._container.announce(account.name)
 
     def notices(self, user: str, after: int = 0) -> list[Notice]:
         """The person's latest notices, as far as their numbers are greater than `after`; at most `NOTICES`."""

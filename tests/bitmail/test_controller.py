@@ -22,12 +22,25 @@ from bitmail.state.login import LogInState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
 from bitmail.state.session import SessionState
+from bitmail.state.settings import SettingsState
 from tests.bitmail.conftest import PASSWORD
 
 OFFERED = {
     ComposeState: {"new", "begin", "save", "send"},
     LogInState: {"show"},
     MailboxState: {"open", "refresh"},
+    SettingsState: {
+        "open",
+        "change",
+        "forget_sender",
+        "end_session",
+        "end_other_sessions",
+        "make_token",
+        "end_token",
+        "begin_second_factor",
+        "confirm_second_factor",
+        "end_second_factor",
+    },
     MessageState: {"open", "refresh", "show_images", "trust_sender", "leave_list"},
     SessionState: {"enter", "refresh", "dismiss", "set_zone"},
 }
@@ -97,6 +110,13 @@ def test_no_handler_works_without_a_session(service: Service, state: type, handl
             "send": {"form": form},
             "dismiss": {"number": 1},
             "set_zone": {"zone": "UTC"},
+            "change": {"field": "theme", "value": "dark"},
+            "forget_sender": {"sender": "grace@example.com"},
+            "end_session": {"id": 1},
+            "end_token": {"id": 1},
+            "make_token": {"form": {"name": "x", "days": "1", "send": "1"}},
+            "confirm_second_factor": {"form": {"code": "123456"}},
+            "end_second_factor": {"form": {"password": PASSWORD}},
         }
         async with browser("no-such-secret") as call:
             deltas = await call(state, handler, **payloads.get(handler, {}))

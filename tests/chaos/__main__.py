@@ -9,10 +9,8 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.chaos.campaign import Campaign
+from tests.chaos.campaign import CONTAINERS, Campaign
 from tests.store.postgres import private_postgres
-
-CONTAINERS = {"sqlite": 1, "postgresql": 2}
 
 
 def main() -> int:
@@ -32,7 +30,7 @@ def main() -> int:
                 if kind == "postgresql"
                 else f"sqlite:///{var / 'bitmail.db'}"
             )
-            campaign = Campaign(var, url, containers=CONTAINERS[kind], seed=words.seed, say=_say)
+            campaign = Campaign(var, url, seed=words.seed, say=_say)
             report = campaign.run(words.rounds)
         found = [*report.findings.faults, *report.faults]
         for fault in found[:50]:

@@ -20,9 +20,11 @@ from mta.settings import Backoff, ContainerSettings, WhenDown
 from store import Database
 from tests.chaos.audit import Findings, audit
 from tests.chaos.load import Client
-from tests.e2e.server import Server
+from tests.e2e.server import Sender, Server
 from tests.fakes.esp import Conduct, Esp
 
+CONTAINERS = {"sqlite": ("inside", 1), "postgresql": ("beside", 2)}
+"""For each database whether the web server sends as well, and how many `python -m mta` there are."""
 CLIENTS = 3
 PATIENCE = 60.0
 UNAVAILABLE = 69
@@ -51,13 +53,6 @@ MIX = {
     Conduct.HANG_AT_THE_END: 0.5,
     Conduct.RESET: 2.0,
 }
-
-
-class Sender(Server):
-    """A container in a process of its own."""
-
-    module = "tests.chaos.container"
-    ready = "The container is at "
 
 
 class Target(StrEnum):
@@ -117,13 +112,12 @@ class Campaign:
     """One campaign: a web server, containers beside it on the same spool, and three providers."""
 
     def __init__(
-        self, var: Path, database_url: str, *, containers: int, seed: int, say: Callable[[str], None] = print
+        self, var: Path, database_url: str, *, seed: int, say: Callable[[str], None] = print
     ) -> None:
         """
         Args:
             var: a folder for what is written.
             database_url: an empty database.
-            containers: processes that send beside the web server, which sends as well.
             seed: of everything that is left to chance here; what the processes do at the same time is not.
             say: shows a line of progress.
         """
@@ -133,7 +127,6 @@ class Campaign:
         self._esps = [Esp(name) for name in ("one", "two", "three")]
         self._down: set[str] = set()
         self._var = var
-        self._containers = containers
         self._report = Report(database_url.partition(":")[0].partition("+")[0], seed, 0)
 
     def run(self, rounds: int) -> Report:
@@ -174,8 +167,9 @@ class Campaign:
             "BITMAIL_PROVIDERS": self._providers,
             "BITMAIL_UNCERTAIN_GRACE": "1",
         }
-        beside = [Sender(self._var, **settings) for _ in range(self._containers)]
-        return [Server(self._var, **settings), *beside]
+        where, containers = CONTAINERS[self._report.database]
+        beside = [Sender(self._var, **settings) for _ in range(containers)]
+        return [Server(self._var, BITMAIL_CONTAINER=where, **settings), *beside]
 
     def _round(self, clients: Sequence[Client]) -> None:
         self._shake()

@@ -18,7 +18,7 @@ from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
 from mta.verdict import Verdict
 from store import Database, migrate
 from tests.chaos.audit import Findings, audit
-from tests.chaos.campaign import Campaign
+from tests.chaos.campaign import CONTAINERS, Campaign
 from tests.chaos.load import Promise
 from tests.fakes.esp import Taken
 from tests.store.postgres import private_postgres
@@ -27,16 +27,16 @@ ROUNDS = 10
 NOW = 1_800_000_000.0
 
 
-@pytest.mark.parametrize(("kind", "containers"), [("sqlite", 1), ("postgresql", 2)])
+@pytest.mark.parametrize("kind", CONTAINERS)
 def test_kills_when_at_random_moments_then_nothing_is_lost_and_nothing_is_sent_twice_unsaid(
-    tmp_path: Path, kind: str, containers: int
+    tmp_path: Path, kind: str
 ) -> None:
     with ExitStack() as stack:
         on_postgres = kind == "postgresql"
         url = (
             stack.enter_context(private_postgres()) if on_postgres else f"sqlite:///{tmp_path / 'bitmail.db'}"
         )
-        report = Campaign(tmp_path, url, containers=containers, seed=ROUNDS).run(ROUNDS)
+        report = Campaign(tmp_path, url, seed=ROUNDS).run(ROUNDS)
     assert report.findings.faults == [], report.line()
     assert report.faults == [], report.line()
     assert report.accepted >= 3 * ROUNDS

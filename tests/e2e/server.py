@@ -85,3 +85,11 @@ class Server:
                 self._serves = True
                 ready.set()
         ready.set()
+
+
+class Sender(Server):
+    """One `python -m mta`, and what it said."""
+
+    module = "mta"
+    port = "BITMAIL_CONTAINER_PORT"
+    ready = "The MTA container is at "
