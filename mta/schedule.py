@@ -45,6 +45,10 @@ class Schedule:
         """Whether every provider left service. Throttled ones did not: they only pause."""
         return all(service.is_out for service in self.services)
 
+    def is_impaired(self) -> bool:
+        """Whether some provider takes no mail, so that it may be that nobody takes some delivery."""
+        return any(service.state is not ServiceState.IN_SERVICE for service in self.services)
+
     def room(self, now: float, ticks: float) -> int:
         """Attempts that may start now, trials among them."""
         return sum(service.room(ticks) + service.wants_trial(now) for service in self.services)
