@@ -100,8 +100,8 @@ class Mailgun(Provider):
         signal, given = self._post(
             {"to": message.recipient, f"v:{DELIVERY_TAG}": message.delivery_id}, message.raw
         )
-        if signal.status == 200 and isinstance(given.get("id"), str):
-            return Answer(Outcome.ACCEPTED, f"Mailgun took it: {signal.text}", provider_id=given["id"])
+        if signal.status == 200 and given.get("id"):
+            return Answer(Outcome.ACCEPTED, f"Mailgun took it: {signal.text}", provider_id=str(given["id"]))
         return self._judge.judge(signal, self._clock())
 
     def check(self) -> Answer:

@@ -14,11 +14,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.parsers import ResponseParserError
 
-from mta.fields import Field, read_head
 from mta.outcomes import Answer, Outcome
 from mta.providers.answers import Judge, Row, Secrets, Signal
 from mta.providers.base import DELIVERY_TAG, Outgoing, Provider, ProviderOptions
-from mta.sevenbit import NotSevenBit, seven_bit
+from mta.providers.ses_mail import mail_as_ses_wants_it
+from mta.sevenbit import NotSevenBit
 
 CONNECT_SHARE = 0.3
 """Of the time of an attempt, what the connection may take."""
@@ -109,22 +109,8 @@ TABLE = (
     Row(Outcome.UNCERTAIN, "gave no number to the mail, and may have taken it", [200]),
 )
 """By the model of the service in botocore and
-https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html; a failure has the name that botocore gives it.
+https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html; a failure has botocore's name for it.
 SES names no time to wait: what is too fast a second is not so ten seconds later."""
-
-ONCE = frozenset(
-    """accept-language acceptlanguage archived-at auto-submitted bounces-to comments content-alternative content-base
-    content-class content-description content-disposition content-duration content-id content-language content-length
-    content-location content-md5 content-transfer-encoding content-type date delivered-to
-    disposition-notification-options disposition-notification-to dkim-signature domainkey-signature errors-to from
-    importance in-reply-to keywords list-archive list-help list-id list-owner list-post list-subscribe
-    list-unsubscribe list-unsubscribe-post message-context message-id mime-version organization original-from
-    original-message-id original-recipient original-subject precedence priority references reply-to return-path
-    return-receipt-to sender solicitation sensitivity subject thread-index thread-topic user-agent vbr-info""".split()
-)
-"""https://docs.aws.amazon.com/ses/latest/dg/header-fields.html: a mail with one of these twice is refused."""
-JOINED = frozenset(["from", "reply-to"])
-"""Fields of addresses: said twice they mean all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +171,7 @@ class SES(Provider):
     def send(self, message: Outgoing) -> Answer:
         """Hand over one mail for one recipient."""
         try:
-            raw = seven_bit(without_repetition(message.raw))
+            raw = mail_as_ses_wants_it(message.raw)
         except NotSevenBit as error:
             return self._judge.unable(str(error))
         if len(raw) > self.max_bytes:
@@ -264,31 +250,6 @@ class SES(Provider):
                 )
                 self._made = session.client("sesv2", endpoint_url=account.endpoint or None, config=config)
             return self._made
-
-
-def without_repetition(raw: bytes) -> bytes:
-    """The mail with each field that SES wants once standing there once: the first, or all addresses in one."""
-    head = read_head(raw)
-    kept: dict[str, Field] = {}
-    fields: list[bytes] = []
-    for item in head.fields:
-        if item.name not in ONCE or item.name not in kept:
-            kept[item.name] = item
-    names = [item.name for item in head.fields if item.name in ONCE]
-    if len(names) == len(set(names)):
-        return raw
-    for item in head.fields:
-        if item.name not in ONCE:
-            fields.append(item.raw)
-        elif kept[item.name] is item:
-            same = [other.raw for other in head.fields if other.name == item.name]
-            if item.name in JOINED:
-                fields.append(
-                    b",\r\n ".join([same[0], *(one.partition(b":")[2].strip() for one in same[1:])])
-                )
-            else:
-                fields.append(item.raw)
-    return b"".join(field + b"\r\n" for field in fields) + b"\r\n" + raw[head.body_start :]
 
 
 def _refusal(error: ClientError) -> Signal:
