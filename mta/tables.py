@@ -70,6 +70,8 @@ deliveries = Table(
     Column("pinned", Text, nullable=False),
     Column("refused_by", Text, nullable=False),
     Column("doubtful", Boolean, nullable=False),
+    # About the mail, but there it would stand behind `raw` where it was added later.
+    Column("needs_mime", Boolean, nullable=False),
     CheckConstraint(
         "(status IN ('queued', 'sending', 'deferred') AND due IS NOT NULL) OR status = 'uncertain' OR "
         "(status IN ('sent', 'delivered', 'bounced', 'complained', 'failed', 'cancelled') AND due IS NULL)",
