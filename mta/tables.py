@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -71,7 +72,7 @@ deliveries = Table(
     Column("refused_by", Text, nullable=False),
     Column("doubtful", Boolean, nullable=False),
     # About the mail, but there it would stand behind `raw` where it was added later.
-    Column("needs_mime", Boolean, nullable=False),
+    Column("needs_mime", Boolean, nullable=False, server_default=false()),
     CheckConstraint(
         "(status IN ('queued', 'sending', 'deferred') AND due IS NOT NULL) OR status = 'uncertain' OR "
         "(status IN ('sent', 'delivered', 'bounced', 'complained', 'failed', 'cancelled') AND due IS NULL)",
