@@ -6,11 +6,14 @@ import http.client
 import json
 import logging
 import time
+import urllib.error
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.error import URLError
+from email.message import Message
+from typing import IO, Any
+from urllib.request import BaseHandler, OpenerDirector, Request
 
+from python_http_client import Client
 from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
 
@@ -101,8 +104,11 @@ class SendGrid(Provider):
         self.account = account
         self._clock = clock
         self._judge = Judge("SendGrid", TABLE, Secrets(account.key))
-        self._api = SendGridAPIClient(account.key, host=account.endpoint).client
-        self._api.timeout = self.options.timeout
+        headers = SendGridAPIClient(account.key, host=account.endpoint).client.request_headers
+        self._mail, self._scopes = (
+            _Call(account.endpoint, dict(headers), 3, path, timeout=self.options.timeout)
+            for path in (["mail", "send"], ["scopes"])
+        )
         logging.getLogger("python_http_client").setLevel(logging.INFO)  # below that it logs the key
 
     def __repr__(self) -> str:
@@ -116,14 +122,14 @@ class SendGrid(Provider):
         mail = mail_as_json(tree, message)
         if (size := encoded_size(mail)) > self.max_bytes:
             return self._judge.too_large(size, self.max_bytes)
-        signal, headers, _ = self._call(lambda: self._api.mail.send.post(request_body=mail))
+        signal, headers, _ = self._call(lambda: self._mail.post(request_body=mail))
         if signal.status == 202 and headers.get("X-Message-Id"):
             return Answer(Outcome.ACCEPTED, "SendGrid took it.", provider_id=headers["X-Message-Id"])
         return self._judge.judge(signal, self._clock())
 
     def check(self) -> Answer:
         """Ask what the key may do."""
-        signal, _, body = self._call(lambda: self._api.scopes.get())
+        signal, _, body = self._call(lambda: self._scopes.get())
         scopes = _object(body).get("scopes")
         if signal.status != 200 or not isinstance(scopes, list):
             return self._judge.judge(signal, self._clock())
@@ -140,7 +146,7 @@ class SendGrid(Provider):
         except HTTPError as error:
             response = error
         except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
-            reason = error.reason if isinstance(error, URLError) else error
+            reason = error.reason if isinstance(error, urllib.error.URLError) else error
             return Signal(code=type(error).__name__, text=str(reason)), {}, b""
         headers = {name.title(): value for name, value in (response.headers or {}).items()}
         reset = headers.get("X-Ratelimit-Reset", "")
@@ -150,6 +156,25 @@ class SendGrid(Provider):
             headers,
             response.body,
         )
+
+
+class _Call(Client):  # type: ignore[misc]
+    """One call of the package's client, which would follow a redirection, and take the key along wherever it goes."""
+
+    def _make_request(self, opener: OpenerDirector, request: Request, timeout: float | None = None) -> Any:
+        opener.add_handler(_Stay())
+        return super()._make_request(opener, request, timeout)
+
+
+class _Stay(BaseHandler):
+    handler_order = 100  # before the one that would follow
+
+    def http_error_302(
+        self, request: Request, answer: IO[bytes], code: int, words: str, head: Message
+    ) -> None:
+        raise urllib.error.HTTPError(request.full_url, code, words, head, answer)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def _words(body: bytes) -> str:

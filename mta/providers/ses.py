@@ -22,6 +22,7 @@ from mta.sevenbit import NotSevenBit
 
 CONNECT_SHARE = 0.3
 """Of the time of an attempt, what the connection may take."""
+NOT_SES = "no JSON object"
 EXPIRED = ("ExpiredToken", "ExpiredTokenException")
 
 TABLE = (
@@ -95,7 +96,7 @@ TABLE = (
             *("SSOTokenLoadError", "InvalidConfigError"),
         ],
     ),
-    Row(Outcome.MISCONFIGURED, "did not give the answer of its API", codes=["ResponseParserError"]),
+    Row(Outcome.MISCONFIGURED, "did not give the answer of its API", codes=[NOT_SES]),
     Row(
         Outcome.UNAVAILABLE,
         "cannot be reached",
@@ -106,7 +107,7 @@ TABLE = (
     Row(Outcome.THROTTLED, "asks for slower sending", [429], pause=10),
     Row(Outcome.MISCONFIGURED, "does not accept the credentials", [401, 403]),
     Row(Outcome.MISCONFIGURED, "has no such address", [404, 405, 406, 415]),
-    Row(Outcome.UNCERTAIN, "gave no number to the mail, and may have taken it", [200]),
+    Row(Outcome.UNCERTAIN, "gave no number to the mail, and may have taken it", range(200, 300)),
 )
 """By the model of the service in botocore and
 https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas-errors.html; a failure has botocore's name for it.
@@ -163,6 +164,7 @@ class SES(Provider):
         )
         self._lock = threading.Lock()
         self._made: Any = None
+        self._seen = threading.local()
         logging.getLogger("botocore").setLevel(logging.INFO)  # below that it logs the token of a session
 
     def __repr__(self) -> str:
@@ -217,18 +219,31 @@ class SES(Provider):
     def _call(self, operation: str, **values: Any) -> tuple[Signal, dict[str, Any]]:
         """What came of a call, and what was answered, or {}."""
         for is_last in (False, True):
+            self._seen.body = b""
             try:
                 given = getattr(self._client(), operation)(**values)
             except ClientError as error:
-                signal = _refusal(error)
+                signal = _refusal(error, self._body())
                 if signal.code not in EXPIRED or is_last:
                     return signal, {}
                 self._made = None  # a session may be renewed where the credentials come from
-            except (BotoCoreError, HTTPClientError, ResponseParserError, ValueError) as error:
+            except (AttributeError, TypeError, ResponseParserError):  # raised for JSON of another form
+                return Signal(200, NOT_SES, self._body()), {}
+            except (BotoCoreError, HTTPClientError, ValueError) as error:
                 return Signal(code=type(error).__name__, text=str(error)), {}
             else:
-                return Signal(200), given
+                status = given["ResponseMetadata"]["HTTPStatusCode"]
+                is_json = self._body().startswith("{")
+                return Signal(status, "" if is_json else NOT_SES, self._body()), given
         raise AssertionError("the last round returns")
+
+    def _body(self) -> str:
+        """The last answer to this thread as it came; botocore drops what it does not understand."""
+        body: bytes = self._seen.body
+        return body.decode("utf-8", "replace")
+
+    def _note_answer(self, response_dict: dict[str, Any], **_: Any) -> None:
+        self._seen.body = response_dict["body"]
 
     def _client(self) -> Any:
         """The client, made when it is first needed: only its calls may be made by several threads at once."""
@@ -249,12 +264,12 @@ class SES(Provider):
                     max_pool_connections=self.options.concurrency,
                 )
                 self._made = session.client("sesv2", endpoint_url=account.endpoint or None, config=config)
+                self._made.meta.events.register("before-parse.sesv2", self._note_answer)
             return self._made
 
 
-def _refusal(error: ClientError) -> Signal:
-    response = error.response
-    code = str(response.get("Error", {}).get("Code", ""))
-    text = str(response.get("Error", {}).get("Message") or response.get("message") or "")
-    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    return Signal(status, "" if code.isdecimal() else code, text)
+def _refusal(error: ClientError, body: str) -> Signal:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    text = str(error.response.get("Error", {}).get("Message", ""))
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return Signal(status, "" if code.isdecimal() else code, text if body.startswith("{") else body)

@@ -157,7 +157,7 @@ class FakeService:
 
 def read_request(stream: Any, sock: socket.socket) -> Request | None:
     """One request, its body whole; None when the client has gone."""
-    first = stream.readline().decode().split()
+    first = stream.readline().decode("latin-1").split()
     if len(first) < 3:
         return None
     headers: dict[str, str] = {}
