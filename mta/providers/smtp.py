@@ -87,6 +87,16 @@ class SMTP(Provider):
         answer = self._attempt(message, Deadline(self.options.timeout))
         return replace(answer, detail=self._without_secrets(answer.detail)[:DETAIL_CHARACTERS])
 
+    def check(self) -> Answer:
+        """Connect and log in, as for a mail, and say good-bye."""
+        try:
+            connection = connect(self.relay, Deadline(self.options.timeout), self._context)
+        except OSError as error:
+            answer = self._failed(Stage.CONNECT, error)
+        else:
+            answer = self._checked(connection)
+        return replace(answer, detail=self._without_secrets(answer.detail)[:DETAIL_CHARACTERS])
+
     def close(self) -> None:
         """Say good-bye on every connection that is kept."""
         with self._lock:
@@ -131,6 +141,22 @@ class SMTP(Provider):
         except _Closing:
             connection.close()
             return None
+
+    def _checked(self, connection: SmtpConnection) -> Answer:
+        try:
+            self._prepare(connection)
+        except Unexpected as error:
+            return judge(connection.stage, error.reply, self._clock())
+        except (OSError, NotSmtp, NoSuchExtension) as error:
+            return self._failed(connection.stage, error)
+        else:
+            connection.deadline = Deadline(QUIT_SECONDS)
+            connection.quit()
+        finally:
+            connection.close()
+        return Answer(
+            Outcome.ACCEPTED, "The relay accepts the log-in." if self.relay.user else "The relay answers."
+        )
 
     def _prepare(self, connection: SmtpConnection) -> None:
         """From the greeting to the log-in."""
