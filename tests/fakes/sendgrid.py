@@ -90,7 +90,7 @@ def composed(asked: dict[str, Any]) -> bytes:
     mail = EmailMessage()
     mail["From"] = _named(asked["from"])
     mail["To"] = ", ".join(map(_named, person["to"]))
-    mail["Subject"] = asked["subject"]
+    mail["Subject"] = "-"
     if "reply_to_list" in asked:
         mail["Reply-To"] = ", ".join(map(_named, asked["reply_to_list"]))
     for name, value in asked.get("headers", {}).items():
@@ -115,7 +115,11 @@ def composed(asked: dict[str, Any]) -> bytes:
         holder = html if file in shown and html is not None else mail
         add = holder.add_related if file in shown and html is not None else holder.add_attachment
         add(whole, maintype=main, subtype=sub, **more)
-    return mail.as_bytes()
+    subject = asked["subject"]
+    words = [base64.b64encode(subject[at : at + 10].encode()).decode() for at in range(0, len(subject), 10)]
+    field = "Subject: " + "\n ".join(f"=?utf-8?b?{word}?=" for word in words)
+    # The library takes a subject that looks encoded for one that is.
+    return mail.as_bytes().replace(b"Subject: -\n", field.encode() + b"\n", 1)
 
 
 def _named(person: dict[str, str]) -> str:
