@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
-from email.utils import formataddr
 from typing import Any
 
 from tests.fakes.http import FakeService, Reply, Request, reply
@@ -85,16 +84,18 @@ def find_faults(asked: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def composed(asked: dict[str, Any]) -> bytes:
-    """The mail that SendGrid makes of a request, made by the standard library."""
+    """The mail that SendGrid makes of a request; its parts are made by the standard library."""
     [person] = asked["personalizations"]
-    mail = EmailMessage()
-    mail["From"] = _named(asked["from"])
-    mail["To"] = ", ".join(map(_named, person["to"]))
-    mail["Subject"] = "-"
+    fields = {
+        "From": _named(asked["from"]),
+        "To": ",\n ".join(map(_named, person["to"])),
+        "Subject": _words(asked["subject"]),
+        **asked.get("headers", {}),
+    }
     if "reply_to_list" in asked:
-        mail["Reply-To"] = ", ".join(map(_named, asked["reply_to_list"]))
-    for name, value in asked.get("headers", {}).items():
-        mail[name] = value
+        fields["Reply-To"] = ",\n ".join(map(_named, asked["reply_to_list"]))
+    head = "".join(f"{name}: {value}\n" for name, value in fields.items())
+    mail = EmailMessage()
     first, *others = asked["content"]
     mail.set_content(first["value"], subtype=first["type"].partition("/")[2], cte="base64")
     for other in others:
@@ -115,12 +116,13 @@ def composed(asked: dict[str, Any]) -> bytes:
         holder = html if file in shown and html is not None else mail
         add = holder.add_related if file in shown and html is not None else holder.add_attachment
         add(whole, maintype=main, subtype=sub, **more)
-    subject = asked["subject"]
-    words = [base64.b64encode(subject[at : at + 10].encode()).decode() for at in range(0, len(subject), 10)]
-    field = "Subject: " + "\n ".join(f"=?utf-8?b?{word}?=" for word in words)
-    # The library takes a subject that looks encoded for one that is.
-    return mail.as_bytes().replace(b"Subject: -\n", field.encode() + b"\n", 1)
+    return head.encode() + mail.as_bytes()
 
 
 def _named(person: dict[str, str]) -> str:
-    return formataddr((person.get("name", ""), person["email"]))
+    return f"{_words(person.get('name', ''))} <{person['email']}>"
+
+
+def _words(text: str) -> str:
+    pieces = [base64.b64encode(text[at : at + 10].encode()).decode() for at in range(0, len(text), 10)]
+    return "\n ".join(f"=?utf-8?b?{piece}?=" for piece in pieces)
