@@ -54,7 +54,11 @@ def seen(raw: bytes) -> Seen:
 
 
 def content_of(file: Attachment) -> bytes:
-    """The octets; of a mail in a mail what is read in it, since SES has to get that in 7 bits too."""
+    """The octets; of a mail in a mail what is read in it, since SES has to get that in 7 bits too, and of an
+    invitation its lines, since it is text to SendGrid, whose line ends are not its own.
+    """
+    if file.type == "text/calendar":
+        return b"\n".join(file.content.splitlines())
     return repr(seen(file.content)).encode() if file.name.endswith(".eml") else file.content
 
 
@@ -87,15 +91,6 @@ def inner_mails_renamed(before: Seen, _: str) -> Seen:
     return replace(before, files=files)  # type: ignore[arg-type]
 
 
-def invitation_is_text(before: Seen, _: str) -> Seen:
-    """Another form of the text is text to SendGrid, where the line end before the next part is not its own."""
-    files = tuple(
-        (name, kind, content.rstrip(b"\r\n") if kind == "text/calendar" else content, content_id)
-        for name, kind, content, content_id in before.files
-    )
-    return replace(before, files=files)
-
-
 def far_local_part_as_a_name(before: Seen, _: str) -> Seen:
     """SES takes no letters beyond ASCII before an @: the address stays to be read, and cannot be written to."""
     cc = tuple(box for box in before.mail.cc if box.email.isascii())
@@ -115,7 +110,7 @@ DIFFERENCES: dict[str, tuple[Difference, ...]] = {
     "smtp": (),
     "mailgun": (),
     "ses": (far_local_part_as_a_name, answers_joined),
-    "sendgrid": (only_one_recipient, never_empty, once, inner_mails_renamed, invitation_is_text),
+    "sendgrid": (only_one_recipient, never_empty, once, inner_mails_renamed),
 }
 
 
