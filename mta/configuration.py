@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import AliasChoices, Field, FilePath, SecretStr, ValidationError, field_validator
@@ -98,14 +99,18 @@ class MtaSettings(StoreSettings):
         )
 
 
-def read_settings(kind: type[Settings]) -> Settings:
+def read_settings(kind: type[Settings], file: Path | None = None) -> Settings:
     """The settings as they are now.
+
+    Args:
+        kind: which.
+        file: to be read instead of `.env`; the environment counts more than either.
 
     Raises:
         ConfigurationError: naming each variable whose value cannot be used, without its value.
     """
     try:
-        return kind()
+        return kind() if file is None else kind(_env_file=file)
     except ValidationError as error:
         prefix = str(kind.model_config.get("env_prefix", ""))
         faults = [
