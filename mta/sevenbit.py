@@ -13,8 +13,8 @@ from mta.mime import BASE64_SHARE
 from mta.parsed import read_mailboxes
 from mta.tree import Entity, read_tree
 
-LONG_LINE = re.compile(rb"[^\n]{1000}")
-"""RFC 5322 section 2.1.1 allows 998 octets and the line end."""
+LONGEST_LINE = 999
+"""RFC 5322 section 2.1.1: 998 octets, and the CR before the LF."""
 LINE_END = re.compile(rb"\r?\n")
 AS_IT_IS = ("", "7bit", "8bit", "binary")
 ADDRESSES = frozenset(["from", "sender", "reply-to", "to", "cc"])
@@ -48,7 +48,7 @@ def _rewritten(entity: Entity) -> bytes:
     raw = entity.raw[entity.start : entity.end]
     if _fits(raw):
         return raw
-    if entity.kind == "multipart/signed":
+    if entity.kind == "multipart/signed" and not _fits(entity.body):
         raise NotSevenBit("its signature covers text that is not in 7 bits")
     body = _body(entity)
     fields = [
@@ -62,11 +62,11 @@ def _rewritten(entity: Entity) -> bytes:
 
 
 def _body(entity: Entity) -> _Body:
+    if _fits(entity.body):
+        return _Body(entity.body)
     if entity.parts:
         return _Body(_joined(entity), "7bit")
     encoding = entity.head.get("content-transfer-encoding").lower()
-    if _fits(entity.body):
-        return _Body(entity.body)
     if entity.kind == "message/rfc822" and encoding in AS_IT_IS:
         return _Body(_rewritten(read_tree(entity.body)), "7bit")
     octets = entity.content
@@ -112,7 +112,7 @@ def _addresses(value: str) -> list[str]:
 
 
 def _fits(octets: bytes) -> bool:
-    return octets.isascii() and LONG_LINE.search(octets) is None
+    return octets.isascii() and max(map(len, octets.split(b"\n"))) <= LONGEST_LINE
 
 
 def _ascii(octets: bytes) -> bytes:

@@ -134,7 +134,7 @@ class Judge:
         )
 
     def _detail(self, says: str, signal: Signal) -> str:
-        text = one_line(self.secrets.cover(signal.text[:BODY_CHARACTERS]))
+        text = one_line(self.secrets.cover(signal.text)[:BODY_CHARACTERS])
         code = "" if signal.code in text or not signal.code else signal.code
         words = " ".join(f"{signal.status or ''} {code} {text}".split())
         return f"{self.service} {says}{': ' if words else '.'}{words}"[:DETAIL_CHARACTERS]

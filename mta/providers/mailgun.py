@@ -101,7 +101,7 @@ class Mailgun(Provider):
             {"to": message.recipient, f"v:{DELIVERY_TAG}": message.delivery_id}, message.raw
         )
         if signal.status == 200 and given.get("id"):
-            return Answer(Outcome.ACCEPTED, f"Mailgun took it: {signal.text}", provider_id=str(given["id"]))
+            return Answer(Outcome.ACCEPTED, "Mailgun took it.", provider_id=str(given["id"]))
         return self._judge.judge(signal, self._clock())
 
     def check(self) -> Answer:

@@ -9,6 +9,7 @@ from typing import Any
 from mta.addresses import BadAddress, parse_address
 from mta.charsets import decode
 from mta.email import Attachment
+from mta.headers import encoded_words
 from mta.parsed import Mailbox, ParsedMail, parse
 from mta.providers.base import DELIVERY_TAG, Outgoing
 from mta.tree import Entity
@@ -51,7 +52,7 @@ def mail_as_json(tree: Entity, message: Outgoing) -> Json:
     if replies:
         mail["reply_to_list"] = list(replies.values())
     if headers := {
-        field.raw.partition(b":")[0].decode("ascii").strip(): field.value
+        field.raw.partition(b":")[0].decode("ascii").strip(): _in_ascii(field.value)
         for field in reversed(tree.head.fields)
         if field.name not in OWN and field.value
     }:
@@ -63,6 +64,10 @@ def encoded_size(mail: Json) -> int:
     """The bytes of text and files, as they count against SendGrid's limit."""
     texts = sum(len(content["value"].encode()) for content in mail["content"])
     return texts + sum(len(file["content"]) for file in mail.get("attachments", ()))
+
+
+def _in_ascii(value: str) -> str:
+    return value if value.isascii() else " ".join(encoded_words(value))
 
 
 def _recipient(parsed: ParsedMail, email: str) -> Json:

@@ -93,7 +93,7 @@ TABLE = (
                 "ConfigParseError",
                 "UnauthorizedSSOTokenError",
             ),
-            *("SSOTokenLoadError", "InvalidConfigError"),
+            *("ValueError", "SSOTokenLoadError", "InvalidConfigError"),
         ],
     ),
     Row(Outcome.MISCONFIGURED, "did not give the answer of its API", codes=[NOT_SES]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.fakes.certificates import make_certificate
 from tests.fakes.http import Reply, Taken, html, reply
 from tests.fakes.ses import refusal
 from tests.fakes.smtp import CLOSE, HANG, RESET, Act, FakeRelay, cut
+from tests.mta.corpus import CORPUS
 from tests.mta.services import KINDS, MAILGUN, NOW, SENDGRID, SES_, Kind, outgoing, talking
 
 O = Outcome  # noqa: E741 - a table reads better
@@ -328,6 +330,22 @@ def test_connection_when_a_second_mail_follows_then_the_same(kind: Kind) -> None
     with talking(kind) as (provider, fake):
         assert [provider.send(outgoing()).outcome for _ in range(3)] == [O.ACCEPTED] * 3
     assert fake.connections == 1
+
+
+@each_kind
+def test_mails_when_sent_by_many_threads_then_each_once(kind: Kind) -> None:
+    people = [f"p{number}@example.com" for number in range(40)]
+    with talking(kind) as (provider, fake), ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda person: provider.send(outgoing(recipient=person)), people))
+    assert {answer.outcome for answer in answers} == {O.ACCEPTED}
+    assert sorted(mail.to for mail in fake.accepted) == sorted(people)
+
+
+def test_ses_when_a_signature_covers_8_bits_then_refused_for_another_provider() -> None:
+    raw = CORPUS["signature"].replace(b"\r\nHi\r\n", "\r\nGrüße\r\n".encode())
+    with talking(SES_) as (provider, fake):
+        answer = provider.send(outgoing(raw))
+    assert (answer.outcome, answer.try_other, fake.requests) == (O.REJECTED_MESSAGE, True, [])
 
 
 @each_kind
