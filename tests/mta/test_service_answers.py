@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mta.outcomes import Answer, Outcome
-from mta.providers.base import DELIVERY_TAG, ProviderOptions
+from mta.providers.base import DELIVERY_TAG, Provider, ProviderOptions
 from tests.fakes.certificates import make_certificate
 from tests.fakes.http import Reply, Taken, html, reply
 from tests.fakes.ses import refusal
@@ -21,6 +23,7 @@ from tests.mta.services import KINDS, MAILGUN, NOW, SENDGRID, SES_, Kind, outgoi
 
 O = Outcome  # noqa: E741 - a table reads better
 Line = tuple[str, Reply | Act | Taken, Outcome, dict[str, Any]]
+Served = Callable[[Kind, Reply | Act | Taken], tuple[Provider, Any]]
 
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
@@ -38,6 +41,22 @@ def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    """A provider of each kind that serves many tests, since that of SES takes a while to make; its fake is emptied."""
+    with ExitStack() as stack:
+        all_of_them = {kind.name: stack.enter_context(talking(kind)) for kind in KINDS}
+
+        def serve(kind: Kind, line: Reply | Act | Taken) -> tuple[Provider, Any]:
+            provider, fake = all_of_them[kind.name]
+            fake.script.append(line)
+            fake.requests.clear()
+            fake.accepted.clear()
+            return provider, fake
+
+        yield serve
 
 
 def bad(status: int, message: str, field: str | None = None, **headers: str) -> Reply:
@@ -220,10 +239,10 @@ ROWS = [
     ("kind", "name", "line", "outcome", "details"), ROWS, ids=[f"{row[0].name} {row[1]}" for row in ROWS]
 )
 def test_answer_when_given_then_its_outcome_with_its_words(
-    kind: Kind, name: str, line: Reply, outcome: Outcome, details: dict[str, Any]
+    served: Served, kind: Kind, name: str, line: Reply, outcome: Outcome, details: dict[str, Any]
 ) -> None:
-    with talking(kind, line) as (provider, fake):
-        answer = provider.send(outgoing())
+    provider, fake = served(kind, line)
+    answer = provider.send(outgoing())
     assert answer.outcome is outcome, answer
     assert {detail: getattr(answer, detail) for detail in details} == details
     assert len(fake.requests) == 1  # no package tries again by itself
@@ -244,9 +263,11 @@ BROKEN: list[tuple[str, Act]] = [
 @pytest.mark.parametrize("act", [act for _, act in BROKEN], ids=[name for name, _ in BROKEN])
 @pytest.mark.parametrize("taken", [False, True], ids=["not taken", "taken"])
 @each_kind
-def test_loss_when_the_mail_was_sent_then_uncertain(kind: Kind, taken: bool, act: Act) -> None:
-    with talking(kind, Taken(act) if taken else act) as (provider, fake):
-        answer = provider.send(outgoing())
+def test_loss_when_the_mail_was_sent_then_uncertain(
+    served: Served, kind: Kind, taken: bool, act: Act
+) -> None:
+    provider, fake = served(kind, Taken(act) if taken else act)
+    answer = provider.send(outgoing())
     assert answer.outcome is O.UNCERTAIN, answer
     assert len(fake.accepted) == taken
     assert len(fake.requests) == 1

@@ -70,9 +70,8 @@ def test_field_when_too_long_for_a_line_then_folded_and_the_same() -> None:
 
 
 def test_names_of_files_when_in_8_bits_then_the_same() -> None:
-    raw = CORPUS["8 bits in parts"]
-    [file] = parse(seven_bit(raw)).attachments
-    assert file == Attachment("Übersicht.pdf", "application/pdf", "üüü".encode())
+    [file] = parse(seven_bit(CORPUS["8 bits in parts"])).attachments
+    assert file == Attachment("Übersicht.pdf", "application/pdf", "üüü\r\n".encode())
 
 
 def test_address_when_its_local_part_is_beyond_ascii_then_seen_and_the_others_stay_addresses() -> None:
