@@ -138,7 +138,11 @@ class Mailgun(Provider):
             given = None
         given = given if isinstance(given, dict) else {}
         text = given.get("message")
-        return Signal(response.status_code, text=text if isinstance(text, str) else response.text), given
+        if not isinstance(text, str):
+            text = response.content.decode(
+                "utf-8", "replace"
+            )  # `text` would guess at the charset of a large page
+        return Signal(response.status_code, text=text), given
 
 
 def _cause(error: requests.RequestException) -> str:

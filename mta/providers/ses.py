@@ -24,6 +24,16 @@ CONNECT_SHARE = 0.3
 """Of the time of an attempt, what the connection may take."""
 NOT_SES = "no JSON object"
 EXPIRED = ("ExpiredToken", "ExpiredTokenException")
+REFUSED = (
+    *("AccessDeniedException", "UnrecognizedClientException", "InvalidClientTokenId", "NotAuthorized"),
+    *("SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "OptInRequired"),
+    *("MissingAuthenticationToken", "MissingAuthenticationTokenException"),
+)
+INCOMPLETE = (
+    *("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError"),
+    *("NoRegionError", "InvalidRegionError", "ProfileNotFound", "ConfigParseError", "InvalidConfigError"),
+    *("SSOTokenLoadError", "UnauthorizedSSOTokenError", "ValueError"),
+)
 
 TABLE = (
     Row(Outcome.OVER_QUOTA, "takes no more mail today", codes=["LimitExceededException"], pause=3600),
@@ -68,33 +78,13 @@ TABLE = (
     Row(
         Outcome.MISCONFIGURED,
         "does not accept the credentials",
-        codes=[
-            *("AccessDeniedException", "UnrecognizedClientException", "InvalidClientTokenId"),
-            *("SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "OptInRequired"),
-            *("NotAuthorized", "MissingAuthenticationToken", "MissingAuthenticationTokenException"),
-            *EXPIRED,
-        ],
+        codes=(*REFUSED, *EXPIRED),
     ),
     Row(Outcome.MISCONFIGURED, "finds the clock of this machine wrong", codes=["RequestExpired"]),
     Row(
         Outcome.MISCONFIGURED,
         "cannot be asked without complete credentials and a region",
-        codes=[
-            *(
-                "NoCredentialsError",
-                "PartialCredentialsError",
-                "CredentialRetrievalError",
-                "TokenRetrievalError",
-            ),
-            *(
-                "NoRegionError",
-                "ProfileNotFound",
-                "InvalidRegionError",
-                "ConfigParseError",
-                "UnauthorizedSSOTokenError",
-            ),
-            *("ValueError", "SSOTokenLoadError", "InvalidConfigError"),
-        ],
+        codes=INCOMPLETE,
     ),
     Row(Outcome.MISCONFIGURED, "did not give the answer of its API", codes=[NOT_SES]),
     Row(
@@ -233,7 +223,7 @@ class SES(Provider):
                 return Signal(code=type(error).__name__, text=str(error)), {}
             else:
                 status = given["ResponseMetadata"]["HTTPStatusCode"]
-                is_json = self._body().startswith("{")
+                is_json = self._body().lstrip().startswith("{")
                 return Signal(status, "" if is_json else NOT_SES, self._body()), given
         raise AssertionError("the last round returns")
 
@@ -272,4 +262,4 @@ def _refusal(error: ClientError, body: str) -> Signal:
     code = str(error.response.get("Error", {}).get("Code", ""))
     text = str(error.response.get("Error", {}).get("Message", ""))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    return Signal(status, "" if code.isdecimal() else code, text if body.startswith("{") else body)
+    return Signal(status, "" if code.isdecimal() else code, text if body.lstrip().startswith("{") else body)
