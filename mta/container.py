@@ -18,9 +18,12 @@ from mta.dispatcher import Dispatcher
 from mta.events import Event, StatusChange
 from mta.health import HealthBoard
 from mta.holder import new_holder
+from mta.hooks.call import DeliveryReport
 from mta.leases import Leases
 from mta.outcomes import Status
 from mta.providers.base import Provider
+from mta.reports import Reports
+from mta.returns import Returns
 from mta.schedule import Schedule
 from mta.scheduler import RoundRobin, Scheduler
 from mta.service import ProviderHealth, Service
@@ -86,6 +89,9 @@ class Container:
         self._clock = clock
         self._providers = tuple(providers)
         self._spool = Spool(database)
+        self._reports = Reports(database)
+        self.returns = Returns(database)
+        """The deliveries that came to nothing, until somebody has told their authors."""
         self._bulletin = Bulletin()
         holder = new_holder()
         leases = Leases(database, holder)
@@ -119,6 +125,44 @@ class Container:
     def submissions(self, ids: Iterable[str]) -> dict[str, Submission]:
         """Those of these submissions that exist, by id; few queries for any number."""
         return self._spool.submissions(ids)
+
+    def raw(self, submission_id: str) -> bytes:
+        """The mail itself, byte by byte as it was submitted.
+
+        Raises:
+            KeyError: there is no such submission.
+        """
+        return self._spool.raw(submission_id)
+
+    def take_reports(self, reports: Iterable[DeliveryReport], token: str = "") -> int:
+        """Write down what a provider reported: on disk when this returns, and settled by `settle_reports`.
+
+        Args:
+            reports: what became of deliveries.
+            token: what the provider may use once only, or "".
+
+        Returns:
+            How many of them did not come before.
+
+        Raises:
+            HookRefused: the token was used before.
+        """
+        return self._reports.add(reports, self._clock(), token)
+
+    def settle_reports(self) -> None:
+        """Make of every report that waits what it means for its delivery, and tell that.
+
+        A delivery that a provider surely has is not sent again. May be called by any number of processes.
+        """
+        while (news := self._reports.settle(self._clock())) is not None:
+            for one in news:
+                self._bulletin.tell_change(one.change)
+                if one.event is not None:
+                    self._bulletin.tell(one.event)
+
+    def prune_reports(self) -> None:
+        """Forget the reports that are too old to come again."""
+        self._reports.prune(self._clock())
 
     def cancel(self, submission_id: str) -> Submission | None:
         """Cancel those deliveries of a submission that surely no provider has.

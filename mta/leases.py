@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from mta.claim import Claim, Result
 from mta.outcomes import Outcome, Status
+from mta.returns import Return, add_returns
 from mta.submission import Policy, Priority
 from mta.tables import attempts, deliveries, submissions
 from mta.verdict import Verdict
@@ -203,6 +204,7 @@ def _settle(connection: Connection, turn: Turn) -> tuple[bool, ...]:
     ]
     if changed:
         connection.execute(_SETTLED, changed)
+        add_returns(connection, [_return(row) for row in changed if row["new_status"] is Status.FAILED])
     answered = [
         _answered_row(settlement, settlement.result) for settlement in turn.settlements if settlement.result
     ]
@@ -230,6 +232,7 @@ def _settled_row(settlement: Settlement, turn: Turn) -> dict[str, Any]:
     verdict = settlement.verdict
     return {
         "delivery": settlement.claim.id,
+        "submission": settlement.claim.submission_id,
         "new_status": verdict.status,
         "by": settlement.claim.provider,
         "why": _storable(verdict.detail),
@@ -241,6 +244,10 @@ def _settled_row(settlement: Settlement, turn: Turn) -> dict[str, Any]:
         "refused": verdict.refused_by,
         "doubt": verdict.doubtful,
     }
+
+
+def _return(row: dict[str, Any]) -> Return:
+    return Return(row["delivery"], row["submission"], row["new_status"], row["at"])
 
 
 def _answered_row(settlement: Settlement, result: Result) -> dict[str, Any]:
