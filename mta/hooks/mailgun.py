@@ -24,7 +24,7 @@ from mta.hooks.call import (
     words,
 )
 from mta.outcomes import Status
-from mta.tag import DELIVERY_TAG
+from mta.providers.base import DELIVERY_TAG
 
 AGE = 9 * 3600.0
 """Seconds. Mailgun repeats a call for eight hours while we do not answer."""

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from mta.hooks.call import DeliveryReport, HookCall, HookRefused, Refusal, read_json, reason, seconds, words
 from mta.outcomes import Status
-from mta.tag import DELIVERY_TAG
+from mta.providers.base import DELIVERY_TAG
 
 SIGNATURE = "x-twilio-email-event-webhook-signature"
 TIMESTAMP = "x-twilio-email-event-webhook-timestamp"

@@ -27,7 +27,7 @@ from mta.hooks.call import (
 from mta.hooks.sns import CONFIRMATION, GOOD_BYE, Fetch, Sns, SnsMessage, fetch, time_of
 from mta.incoming import IncomingMail
 from mta.outcomes import Status
-from mta.tag import DELIVERY_TAG
+from mta.providers.base import DELIVERY_TAG
 
 log = logging.getLogger(__name__)
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from mta.outcomes import Answer
 
+DELIVERY_TAG = "bitmail-delivery"
+"""The name under which a provider carries our delivery id, and gives it back in its delivery reports."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:

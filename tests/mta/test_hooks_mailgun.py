@@ -9,7 +9,7 @@ import pytest
 from mta.hooks.call import HookRefused, Refusal
 from mta.hooks.mailgun import AGE, MailgunHook
 from mta.outcomes import Status
-from mta.tag import DELIVERY_TAG
+from mta.providers.base import DELIVERY_TAG
 from tests.mta.scripted import Clock
 from tests.mta.signing import MAILGUN_KEY, mailgun_call, mailgun_signature
 

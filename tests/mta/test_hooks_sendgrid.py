@@ -11,7 +11,7 @@ from sendgrid.helpers.eventwebhook import EventWebhook
 from mta.hooks.call import HookRefused, Refusal
 from mta.hooks.sendgrid import AGE, SIGNATURE, TIMESTAMP, SendGridHook
 from mta.outcomes import Status
-from mta.tag import DELIVERY_TAG
+from mta.providers.base import DELIVERY_TAG
 from tests.mta.scripted import Clock
 from tests.mta.signing import Twilio
 

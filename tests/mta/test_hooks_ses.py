@@ -12,7 +12,7 @@ from mta.hooks.call import HookRefused, NotNow, Refusal
 from mta.hooks.ses import SesHook
 from mta.hooks.sns import AGE, KEPT_SECONDS, is_amazons
 from mta.outcomes import Status
-from mta.tag import DELIVERY_TAG
+from mta.providers.base import DELIVERY_TAG
 from tests.mta.scripted import Clock
 from tests.mta.signing import CERTIFICATE_URL, SUBSCRIBE_URL, TOPIC, Amazon
 
