@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bitmail import forms, reading
+from bitmail import forms, hookroutes, reading
 from bitmail.current import SESSION_COOKIE, off_loop, service
 from bitmail.drafts import Draft, is_key
 from bitmail.errors import AlreadySent, CodeNeeded, FieldError, LogInRefused, NoSuchMail, TooMany, Unsendable
@@ -152,6 +152,7 @@ def api() -> Starlette:
             Route("/api/submissions/{id}", submission, methods=["GET"]),
             *forms.routes(),
             *reading.routes(),
+            *hookroutes.routes(),
         ]
     )
 

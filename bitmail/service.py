@@ -7,8 +7,10 @@ import secrets
 from collections.abc import Callable
 from typing import Protocol
 
+from bitmail.hooks import Hooks
 from bitmail.mailboxes import GROUPS
 from bitmail.model import MailModel
+from bitmail.postroom import PostRoom, every
 from bitmail.settings import Settings
 from mta.configuration import ConfigurationError
 from mta.container import Container
@@ -20,6 +22,8 @@ from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
 from store import Blobs, Database, SqlStore, migrate
 
 log = logging.getLogger(__name__)
+
+HOUR = 3600.0
 
 
 class OpenPages(Protocol):
@@ -44,6 +48,8 @@ class Service:
         database, store, blobs: the storage tier.
         container: the sending tier.
         model: the mail model.
+        post_room: looks after what comes back.
+        hooks: where providers call.
         secret: shared by every process on this store, never shown.
         pages: the open pages.
         is_demo: no provider is configured, so mail comes back to its author.
@@ -91,11 +97,14 @@ class Service:
             secret=self.secret,
             sign_up=settings.signup,
         )
+        self.post_room = PostRoom(self.container.settle_reports, every(HOUR, self.container.prune_reports))
+        self.hooks = Hooks(settings, self.container, self.post_room.wake)
 
     def start(self) -> None:
         """Finish what a crash interrupted, and begin to send."""
         self.model.outbox.recover()
         self.container.start()
+        self.post_room.start()
 
     def _shared_secret(self) -> bytes:
         """32 random bytes, the same for every process on this store."""
@@ -106,6 +115,7 @@ class Service:
 
     def stop(self, timeout: float = 10.0) -> None:
         """Finish what is in flight, within `timeout` seconds, and close the database."""
+        self.post_room.stop(timeout)
         self.container.stop(timeout)
         self.store.close()
         self.database.close()
