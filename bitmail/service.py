@@ -97,7 +97,11 @@ class Service:
             secret=self.secret,
             sign_up=settings.signup,
         )
-        self.post_room = PostRoom(self.container.settle_reports, every(HOUR, self.container.prune_reports))
+        self.post_room = PostRoom(
+            self.container.settle_reports,
+            self.model.bounces.work_off,
+            every(HOUR, self.container.prune_reports),
+        )
         self.hooks = Hooks(settings, self.container, self.post_room.wake)
 
     def start(self) -> None:

@@ -1,0 +1,97 @@
+"""Suppressions: addresses that a person had better not write to, since a mail of theirs came back or annoyed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mta.outcomes import Status
+from store import Entry, JsonStore
+
+ONE_BY_ONE = 20
+"""Addresses up to which each is looked up; for more, the whole list is read."""
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """One address on a person's list.
+
+    Attributes:
+        id: the store's id; greater is newer.
+        address: `local@domain`, as it was written to.
+        status: bounced or complained.
+        reason: why, as a sentence.
+        at: when, in seconds since the epoch.
+    """
+
+    id: int
+    address: str
+    status: Status
+    reason: str
+    at: float
+
+    @property
+    def warning(self) -> str:
+        """What to tell before a mail goes there again."""
+        when = datetime.fromtimestamp(self.at, UTC)
+        day = f"{when.day} {when:%B %Y}"
+        if self.status is Status.COMPLAINED:
+            return f"{self.address} reported a mail of yours as spam on {day}."
+        return f"{self.address} bounced on {day}. {self.reason}".rstrip()
+
+
+class Suppressions:
+    """The lists of everyone; each call names whose."""
+
+    def __init__(self, store: JsonStore, *, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._clock = clock
+
+    def add(self, user: str, address: str, status: Status, reason: str) -> None:
+        """Put an address on the list; one that is there stays as it is, but for a complaint, which counts more."""
+        place = {"suppressed_by": user, "suppressed": address.casefold()}
+        data = {"address": address, "status": status.value, "reason": reason, "at": repr(self._clock())}
+        id, created = self._store.put_if_absent(place, place | data)
+        if not created and status is Status.COMPLAINED:
+            self._store.update_by_id(id, data, expecting={"status": Status.BOUNCED.value})
+
+    def lift(self, user: str, address: str) -> bool:
+        """Take an address off the list, for its owner or for an operator; whether it was there."""
+        found = self._store.get({"suppressed_by": user, "suppressed": address.casefold()})
+        removed = [self._store.remove(entry.id) for entry in found]
+        return any(removed)
+
+    def among(self, user: str, addresses: Iterable[str]) -> list[Suppression]:
+        """Those of the addresses that are on the list, in the order given."""
+        wanted = {address.casefold(): address for address in addresses}
+        if len(wanted) <= ONE_BY_ONE:
+            entries = [
+                entry
+                for address in wanted
+                for entry in self._store.get({"suppressed_by": user, "suppressed": address}, limit=1)
+            ]
+        else:
+            entries = self._all(user)
+        there = {entry.data["suppressed"]: _suppression(entry) for entry in entries}
+        return [there[address] for address in wanted if address in there]
+
+    def page(self, user: str, before: int | None = None, limit: int = 50) -> list[Suppression]:
+        """The newest on the list; `before` is the last id of the page above."""
+        found = self._store.get({"suppressed_by": user}, newest_first=True, limit=limit, before=before)
+        return [_suppression(entry) for entry in found]
+
+    def _all(self, user: str) -> list[Entry]:
+        entries: list[Entry] = []
+        before = None
+        while page := self._store.get({"suppressed_by": user}, limit=PAGE, before=before):
+            entries += page
+            before = page[-1].id
+        return entries
+
+
+def _suppression(entry: Entry) -> Suppression:
+    data = entry.data
+    return Suppression(entry.id, data["address"], Status(data["status"]), data["reason"], float(data["at"]))
