@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 
 from starlette.requests import ClientDisconnect, Request
@@ -12,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bitmail.current import off_loop, service
-from bitmail.hooks import LATER, Headers
+from bitmail.hooks import LATER, UNKNOWN, Headers, Hooks
 from bitmail.routes import HOOKS
 from mta.hooks.call import HookRefused, NotNow, Refusal
 from store import StoreUnavailable
@@ -21,6 +23,9 @@ log = logging.getLogger(__name__)
 
 REPORT_LIMIT = 1024 * 1024
 """Bytes in one call; SendGrid gathers events up to 768 KB, Amazon takes 256 KB."""
+MAIL_LIMIT = 35 * 1024 * 1024
+"""Bytes in one call with a mail; SendGrid takes mails up to 30 MB, Mailgun up to 25."""
+MAILS_AT_ONCE = 4
 BODY_SECONDS = 30.0
 """How long a call may take to come to its end."""
 
@@ -34,34 +39,72 @@ _STATUSES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Hook:
+    """One hook.
+
+    Attributes:
+        name: its place below `HOOKS`, and its name in the count.
+        take: takes a call.
+        limit: bytes in one call.
+        unknown: the status that keeps its service from trying again for a recipient we do not have.
+        check: looks at the headers before the body is read.
+        is_heavy: its calls hold a whole mail, so only a few are read at once.
+    """
+
+    name: str
+    take: Callable[[Hooks, bytes, Headers], str]
+    limit: int = REPORT_LIMIT
+    unknown: int = 200
+    check: Callable[[Hooks, Headers], None] = lambda _hooks, _headers: None
+    is_heavy: bool = False
+
+
 def routes() -> list[Route]:
     """The routes of all hooks; one without its key refuses every call."""
-    return [
-        _route("ses", REPORT_LIMIT, lambda: service().hooks.ses),
-        _route("sendgrid", REPORT_LIMIT, lambda: service().hooks.sendgrid),
-        _route("mailgun", REPORT_LIMIT, lambda: service().hooks.mailgun),
-    ]
+    mailgun = partial(_Hook, take=Hooks.mailgun_incoming, limit=MAIL_LIMIT, unknown=406, is_heavy=True)
+    hooks = (
+        _Hook("ses", Hooks.ses),
+        _Hook("sendgrid", Hooks.sendgrid),
+        _Hook("mailgun", Hooks.mailgun),
+        mailgun("mailgun/incoming"),
+        mailgun("mailgun/incoming/mime"),
+        _Hook(
+            "sendgrid/incoming",
+            Hooks.sendgrid_incoming,
+            MAIL_LIMIT,
+            check=Hooks.check_sendgrid,
+            is_heavy=True,
+        ),
+    )
+    room = asyncio.Semaphore(MAILS_AT_ONCE)
+    return [Route(f"{HOOKS}/{hook.name}", partial(_answer, hook, room), methods=["POST"]) for hook in hooks]
 
 
-def _route(name: str, limit: int, take: Callable[[], Callable[[bytes, Headers], str]]) -> Route:
-    return Route(f"{HOOKS}/{name}", partial(_answer, name, limit, take), methods=["POST"])
-
-
-async def _answer(
-    name: str, limit: int, take: Callable[[], Callable[[bytes, Headers], str]], request: Request
-) -> Response:
-    counts = service().hooks.counts
+async def _answer(hook: _Hook, room: asyncio.Semaphore, request: Request) -> Response:
+    hooks = service().hooks
     try:
-        body = await _body(request, limit)
-        counts.add(name, await off_loop(take(), body, request.headers))
+        hook.check(hooks, request.headers)
+        async with _entered(room) if hook.is_heavy else nullcontext():
+            body = await _body(request, hook.limit)
+            result = await off_loop(hook.take, hooks, body, request.headers)
     except HookRefused as refused:
-        counts.add(name, refused.refusal)
+        hooks.counts.add(hook.name, refused.refusal)
         return Response(status_code=_STATUSES[refused.refusal])
     except (NotNow, StoreUnavailable) as error:
-        log.warning("a call of %s has to come again: %s", name, error)
-        counts.add(name, LATER)
+        log.warning("a call of %s has to come again: %s", hook.name, error)
+        hooks.counts.add(hook.name, LATER)
         return Response(status_code=503, headers={"Retry-After": "30"})
-    return Response(status_code=200)
+    hooks.counts.add(hook.name, result)
+    return Response(status_code=hook.unknown if result == UNKNOWN else 200)
+
+
+@asynccontextmanager
+async def _entered(room: asyncio.Semaphore) -> AsyncIterator[None]:
+    if room.locked():
+        raise NotNow("there is no room for another mail")
+    async with room:
+        yield
 
 
 async def _body(request: Request, limit: int) -> bytes:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from typing import Protocol
 
 from bitmail.hooks import Hooks
+from bitmail.incoming import Incoming
 from bitmail.mailboxes import GROUPS
 from bitmail.model import MailModel
 from bitmail.postroom import PostRoom, every
 from bitmail.settings import Settings
 from mta.configuration import ConfigurationError
 from mta.container import Container
+from mta.hooks.bucket import Buckets
+from mta.listener import Listener
 from mta.providers.catalogue import make_providers
+from mta.providers.local import Local
 from mta.providers.loopback import LoopBack
 from mta.scheduler import make_scheduler
 from mta.strategy import ThresholdFailureStrategy
@@ -48,8 +53,10 @@ class Service:
         database, store, blobs: the storage tier.
         container: the sending tier.
         model: the mail model.
+        incoming: takes mail that comes in.
         post_room: looks after what comes back.
         hooks: where providers call.
+        listener: takes mail by SMTP, where that is on.
         secret: shared by every process on this store, never shown.
         pages: the open pages.
         is_demo: no provider is configured, so mail comes back to its author.
@@ -79,6 +86,14 @@ class Service:
         self.blobs = Blobs(self.database)
         providers = make_providers(settings, lambda mail: self.model.receive(mail))
         self.is_demo = all(isinstance(provider, LoopBack) for provider in providers)
+        if settings.local_delivery:
+            providers.append(
+                Local(
+                    settings.domain,
+                    lambda address: self.incoming.knows(address),
+                    lambda mail: self.model.receive(mail),
+                )
+            )
         self.container = Container(
             self.database,
             providers,
@@ -97,18 +112,42 @@ class Service:
             secret=self.secret,
             sign_up=settings.signup,
         )
+        self.incoming = Incoming(
+            self.store,
+            self.model.accounts,
+            self.model.receive,
+            Buckets(settings.s3_endpoint).fetch,
+            settings.domain,
+            time.time,
+        )
         self.post_room = PostRoom(
             self.container.settle_reports,
             self.model.bounces.work_off,
+            self.incoming.fetch,
             every(HOUR, self.container.prune_reports),
         )
-        self.hooks = Hooks(settings, self.container, self.post_room.wake)
+        self.hooks = Hooks(settings, self.container, self.incoming, self.post_room.wake)
+        self.listener = self._make_listener()
 
     def start(self) -> None:
         """Finish what a crash interrupted, and begin to send."""
         self.model.outbox.recover()
         self.container.start()
         self.post_room.start()
+        if self.listener is not None:
+            self.listener.start()
+
+    def _make_listener(self) -> Listener | None:
+        host, _, port = self.settings.smtp_listen.rpartition(":")
+        if not host:
+            return None
+        return Listener(
+            host.strip("[]"),
+            int(port),
+            self.settings.domain,
+            self.incoming.knows,
+            self.incoming.deliver,
+        )
 
     def _shared_secret(self) -> bytes:
         """32 random bytes, the same for every process on this store."""
@@ -119,6 +158,8 @@ class Service:
 
     def stop(self, timeout: float = 10.0) -> None:
         """Finish what is in flight, within `timeout` seconds, and close the database."""
+        if self.listener is not None:
+            self.listener.stop()
         self.post_room.stop(timeout)
         self.container.stop(timeout)
         self.store.close()

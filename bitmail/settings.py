@@ -10,6 +10,8 @@ from mta.configuration import MtaSettings
 from mta.hooks.sendgrid import SendGridHook
 from mta.hooks.sns import TOPIC
 
+SHORTEST_SECRET = 16
+
 
 class Settings(MtaSettings):
     """Read from the environment (`BITMAIL_…`) or from `.env`.
@@ -24,6 +26,10 @@ class Settings(MtaSettings):
         ses_topics: ARNs of the SNS topics that may call the hook of SES, separated by blanks or commas.
         sendgrid_webhook_key: the verification key of SendGrid's event webhook, which is public.
         mailgun_webhook_signing_key: signs what Mailgun calls with; it is not the API key.
+        incoming_secret: the password in the address that SendGrid's Inbound Parse calls.
+        s3_endpoint: another address of S3 for mail that SES keeps there.
+        smtp_listen: `host:port` on which mail is taken by SMTP; empty for nowhere.
+        local_delivery: mail between two accounts here goes through no provider.
     """
 
     host: str = "127.0.0.1"
@@ -36,6 +42,10 @@ class Settings(MtaSettings):
     mailgun_webhook_signing_key: SecretStr = Field(
         default=SecretStr(""), validation_alias="MAILGUN_WEBHOOK_SIGNING_KEY"
     )
+    incoming_secret: SecretStr = SecretStr("")
+    s3_endpoint: str = Field(default="", validation_alias="AWS_ENDPOINT_URL_S3")
+    smtp_listen: str = ""
+    local_delivery: bool = False
 
     @field_validator("domain")
     @classmethod
@@ -74,6 +84,21 @@ class Settings(MtaSettings):
         if key:
             SendGridHook(key)
         return key
+
+    @field_validator("incoming_secret")
+    @classmethod
+    def _secret_is_long(cls, secret: SecretStr) -> SecretStr:
+        if 0 < len(secret.get_secret_value()) < SHORTEST_SECRET:
+            raise ValueError(f"is too short; take at least {SHORTEST_SECRET} random characters")
+        return secret
+
+    @field_validator("smtp_listen")
+    @classmethod
+    def _address_is_one(cls, address: str) -> str:
+        host, colon, port = address.rpartition(":")
+        if address and not (colon and host and port.isdecimal() and int(port) <= 65535):
+            raise ValueError("write it like 127.0.0.1:2525, or 0.0.0.0:25 for all networks")
+        return address
 
     def topics(self) -> tuple[str, ...]:
         """The topics named."""

@@ -134,12 +134,13 @@ class Container:
         """
         return self._spool.raw(submission_id)
 
-    def take_reports(self, reports: Iterable[DeliveryReport], token: str = "") -> int:
+    def take_reports(self, reports: Iterable[DeliveryReport], token: str = "", used_for: str = "") -> int:
         """Write down what a provider reported: on disk when this returns, and settled by `settle_reports`.
 
         Args:
             reports: what became of deliveries.
             token: what the provider may use once only, or "".
+            used_for: what it may be used for again, since repeating that changes nothing; "" for nothing.
 
         Returns:
             How many of them did not come before.
@@ -147,7 +148,7 @@ class Container:
         Raises:
             HookRefused: the token was used before.
         """
-        return self._reports.add(reports, self._clock(), token)
+        return self._reports.add(reports, self._clock(), token, used_for)
 
     def settle_reports(self) -> None:
         """Make of every report that waits what it means for its delivery, and tell that.

@@ -53,6 +53,7 @@ class News:
 class _Adding:
     reports: tuple[DeliveryReport, ...]
     token: str
+    used_for: str
     now: float
 
 
@@ -73,13 +74,14 @@ class Reports:
             .execution_options(preserve_rowcount=True)
         )
 
-    def add(self, news: Iterable[DeliveryReport], now: float, token: str = "") -> int:
+    def add(self, news: Iterable[DeliveryReport], now: float, token: str = "", used_for: str = "") -> int:
         """Write reports down, durable on return; those that came before are passed over.
 
         Args:
             news: what was reported.
             now: the time in seconds since the epoch.
             token: what their sender may use once only, or "".
+            used_for: what it may be used for again, since repeating that changes nothing; "" for nothing.
 
         Returns:
             How many are new.
@@ -87,7 +89,7 @@ class Reports:
         Raises:
             HookRefused: the token was used before.
         """
-        added = self._database.write(self._add, _Adding(tuple(news), token, now))
+        added = self._database.write(self._add, _Adding(tuple(news), token, used_for, now))
         if added is None:
             raise HookRefused(Refusal.REPLAYED)
         return added
@@ -112,8 +114,11 @@ class Reports:
 
     def _add_one(self, connection: Connection, item: _Adding) -> int | None:
         if item.token:
-            token = {"token": item.token, "received": item.now}
-            if connection.execute(self._insert_token, token).rowcount != 1:
+            token = {"token": item.token, "used_for": item.used_for, "received": item.now}
+            is_new = connection.execute(self._insert_token, token).rowcount == 1
+            if not is_new and not (
+                item.used_for and connection.execute(_USED_FOR, token).scalar() == item.used_for
+            ):
                 return None
         rows = {report.report_id: _row(report, item.now) for report in item.reports}
         if not rows:
@@ -136,6 +141,7 @@ def _row(report: DeliveryReport, now: float) -> dict[str, Any]:
     }
 
 
+_USED_FOR = select(tokens.c.used_for).where(tokens.c.token == bindparam("token"))
 _WAITING = (
     select(reports)
     .where(reports.c.waiting.is_not(None))

@@ -148,6 +148,7 @@ tokens = Table(
     "spool_tokens",
     metadata,
     Column("token", Text, primary_key=True),
+    Column("used_for", Text, nullable=False),
     Column("received", Double, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -85,13 +85,14 @@ class StoredMail:
         id: the same each time the same mail is told of.
         sender: the envelope sender.
         recipients: the envelope recipients.
-        bucket, key: where it is.
+        region, bucket, key: where it is.
         received_at: seconds since the epoch.
     """
 
     id: str
     sender: str
     recipients: tuple[str, ...]
+    region: str
     bucket: str
     key: str
     received_at: float
@@ -106,6 +107,7 @@ class HookCall:
         mails: mail that came in.
         stored: mail that came in and has to be fetched.
         token: may be used once only; "" where the provider signs what it says.
+        used_for: what the token may be used for again, since repeating that changes nothing; "" for nothing.
         confirm: the address by which a subscription is confirmed, or "".
     """
 
@@ -113,6 +115,7 @@ class HookCall:
     mails: tuple[IncomingMail, ...] = field(default=(), repr=False)
     stored: tuple[StoredMail, ...] = ()
     token: str = ""
+    used_for: str = ""
     confirm: str = ""
 
 

@@ -147,7 +147,7 @@ def _received(event: Any, told: SnsMessage) -> HookCall:
     id = f"ses-{words(event, 'mail', 'messageId') or told.id}"
     action = member(event, "receipt", "action")
     if words(action, "type") == "S3":
-        where = words(action, "bucketName"), words(action, "objectKey")
+        where = told.region, words(action, "bucketName"), words(action, "objectKey")
         return HookCall(stored=(StoredMail(id, sender, people, *where, at),))
     content = member(event, "content")
     if not isinstance(content, str):

@@ -58,6 +58,7 @@ class SnsMessage:
         kind: one of the three types.
         id: the same each time it comes.
         message: what the topic was given.
+        region: where its topic is.
         subscribe: for a confirmation, the address that makes it so.
         at: when it was published, in seconds since the epoch.
     """
@@ -65,6 +66,7 @@ class SnsMessage:
     kind: str
     id: str
     message: str
+    region: str
     subscribe: str
     at: float
 
@@ -117,7 +119,8 @@ class Sns:
         subscribe = fields.get("SubscribeURL", "")
         if kind == CONFIRMATION and not is_amazons(subscribe):
             raise HookRefused(Refusal.FORGED)
-        return SnsMessage(kind, fields["MessageId"], fields["Message"], subscribe, at)
+        region = fields["TopicArn"].split(":")[3]
+        return SnsMessage(kind, fields["MessageId"], fields["Message"], region, subscribe, at)
 
     def confirm(self, address: str) -> None:
         """Confirm a subscription.

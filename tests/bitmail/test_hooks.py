@@ -94,7 +94,7 @@ def post(tmp_path: Path) -> Iterator[Post]:
         sendgrid_webhook_key=twilio.public_key,
         mailgun_webhook_signing_key=MAILGUN_KEY,
     )
-    service.hooks = Hooks(service.settings, service.container, service.post_room.wake, fetch=amazon.fetch)
+    service.hooks = Hooks(service.settings, service.container, service.incoming, service.post_room.wake, fetch=amazon.fetch)
     service.start()
     with listening(service) as address:
         yield Post(service, amazon, twilio, address)
@@ -188,7 +188,7 @@ def test_a_call_when_the_certificate_cannot_be_had_then_it_has_to_come_again(pos
         raise NotNow("away")
 
     service = post.service
-    service.hooks = Hooks(service.settings, service.container, service.post_room.wake, fetch=away)
+    service.hooks = Hooks(service.settings, service.container, service.incoming, service.post_room.wake, fetch=away)
     answer = post.call("ses", post.amazon.call("x"))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert service.hooks.counts.all() == {("ses", LATER): 1}

@@ -35,6 +35,7 @@ def upgrade() -> None:
     op.create_table(
         "spool_tokens",
         sa.Column("token", sa.Text, primary_key=True),
+        sa.Column("used_for", sa.Text, nullable=False),
         sa.Column("received", sa.Double, nullable=False),
         sqlite_with_rowid=False,
     )
