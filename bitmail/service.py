@@ -13,7 +13,9 @@ from bitmail.incoming import Incoming
 from bitmail.mailboxes import GROUPS
 from bitmail.model import MailModel
 from bitmail.postroom import PostRoom, every
+from bitmail.server import ServerError
 from bitmail.settings import Settings
+from bitmail.shutdown import ExitStatus
 from mta.configuration import ConfigurationError
 from mta.container import Container
 from mta.hooks.bucket import Buckets
@@ -135,7 +137,7 @@ class Service:
         self.container.start()
         self.post_room.start()
         if self.listener is not None:
-            self.listener.start()
+            self._listen(self.listener)
 
     def _make_listener(self) -> Listener | None:
         host, _, port = self.settings.smtp_listen.rpartition(":")
@@ -148,6 +150,16 @@ class Service:
             self.incoming.knows,
             self.incoming.deliver,
         )
+
+    def _listen(self, listener: Listener) -> None:
+        try:
+            listener.start()
+        except OSError as error:
+            raise ServerError(
+                f"BITMAIL_SMTP_LISTEN={self.settings.smtp_listen} cannot be listened on: {error.strerror}. "
+                "Take an address of this machine and a port that is free; below 1024 it needs the right to it.",
+                ExitStatus.CONFIGURATION,
+            ) from error
 
     def _shared_secret(self) -> bytes:
         """32 random bytes, the same for every process on this store."""

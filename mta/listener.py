@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from mta.incoming import IncomingMail
@@ -54,18 +55,14 @@ class Listener:
             deliver: files a mail; durable when it returns; raises `Looping`.
             clock: the time in seconds since the epoch.
         """
-        handler = _Handler(knows, deliver, clock)
-        self._controller = _Controller(
-            handler,
-            hostname=host,
-            port=port,
-            data_size_limit=LARGEST,
-            enable_SMTPUTF8=True,
-            server_hostname=domain,
-            ident="BitMail",
-            timeout=IDLE_SECONDS,
-            command_call_limit={"*": 1000},
-        )
+        self._address = (host, port)
+        self._domain = domain
+        self._handler = _Handler(knows, deliver, clock)
+        self._loop = asyncio.new_event_loop()
+        self._open: set[asyncio.BaseTransport] = set()
+        self._thread: threading.Thread | None = None
+        self.port = port
+        """The port it listens on, once it has started."""
 
     def start(self) -> None:
         """Begin to listen.
@@ -73,56 +70,65 @@ class Listener:
         Raises:
             OSError: the address cannot be listened on.
         """
-        self._controller.start()
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        reserved = socket.create_server(self._address, family=family)
+        self.port = reserved.getsockname()[1]
+        self._thread = threading.Thread(target=self._run, args=[reserved], name="smtp listener", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening; a mail that was not answered for comes again."""
-        self._controller.stop(no_assert=True)
+        """Stop listening, when the mails in hand are filed; one that was not answered for comes again."""
+        if self._thread is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
 
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        server = self._controller.server
-        return int(server.sockets[0].getsockname()[1])  # type: ignore[union-attr]
+    def _run(self, reserved: socket.socket) -> None:
+        loop = self._loop
+        asyncio.set_event_loop(loop)
+        server = loop.run_until_complete(loop.create_server(self._conversation, sock=reserved))
+        loop.run_forever()
+        server.close()
+        for transport in list(self._open):
+            transport.abort()  # type: ignore[attr-defined]
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
 
-
-class _Controller(Controller):
-    def __init__(self, handler: _Handler, **options: Any) -> None:
-        super().__init__(handler, **options)
-        self._open = 0
-
-    def factory(self) -> SMTP:
-        return _Conversation(self.handler, self, **self.SMTP_kwargs)
-
-    def entered(self) -> bool:
-        """Count one more connection; False when there are too many."""
-        self._open += 1
-        return self._open <= CONNECTIONS
-
-    def left(self) -> None:
-        self._open -= 1
-
-    def _trigger_server(self) -> None:
-        """The base class asks the port for a greeting, which it cannot where any free one was taken."""
-        if self.port:
-            super()._trigger_server()  # type: ignore[no-untyped-call]
+    def _conversation(self) -> SMTP:
+        return _Conversation(
+            self._handler,
+            self._open,
+            data_size_limit=LARGEST,
+            enable_SMTPUTF8=True,
+            hostname=self._domain,
+            ident="BitMail",
+            timeout=IDLE_SECONDS,
+            command_call_limit={"*": 1000},
+            loop=self._loop,
+        )
 
 
 class _Conversation(SMTP):
-    def __init__(self, handler: Any, controller: _Controller, **options: Any) -> None:
+    """One connection; refused when there are too many."""
+
+    def __init__(self, handler: Any, others: set[asyncio.BaseTransport], **options: Any) -> None:
         super().__init__(handler, **options)
-        self._controller = controller
+        self._others = others
 
     def connection_made(self, transport: Any) -> None:
-        if self._controller.entered():
-            super().connection_made(transport)
-        else:
+        if len(self._others) >= CONNECTIONS:
             transport.write(b"421 4.7.0 Too many connections, try again later\r\n")
             transport.close()
+            return
+        self._others.add(transport)
+        super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._controller.left()
         if self.transport is not None:
+            self._others.discard(self.transport)
             super().connection_lost(error)
 
 

@@ -104,3 +104,18 @@ def mailgun_signature(at: float, token: str, key: str = MAILGUN_KEY) -> dict[str
 
 def mailgun_call(event: Mapping[str, Any], at: float, token: str = "t" * 50) -> bytes:
     return json.dumps({"signature": mailgun_signature(at, token), "event-data": event}).encode()
+
+
+def form_data(fields: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
+    """A form as multipart: bytes or text for a field, or a file's name, type and bytes; with its headers."""
+    boundary = "xYzZY"
+    parts = []
+    for name, value in fields.items():
+        said = f'Content-Disposition: form-data; name="{name}"'
+        if isinstance(value, tuple):
+            file_name, kind, value = value
+            said += f'; filename="{file_name}"\r\nContent-Type: {kind}'
+        content = value.encode() if isinstance(value, str) else value
+        parts.append(f"--{boundary}\r\n{said}\r\n\r\n".encode() + content + b"\r\n")
+    body = b"".join(parts) + f"--{boundary}--\r\n".encode()
+    return body, {"content-type": f"multipart/form-data; boundary={boundary}"}
