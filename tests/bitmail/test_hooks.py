@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -62,8 +63,6 @@ class Post:
         return httpx.post(f"{self.address}/hooks/{hook}", content=body, headers=headers, timeout=20)
 
     def sendgrid(self, *events: dict[str, Any]) -> httpx.Response:
-        import json
-
         body = json.dumps(events).encode() + b"\r\n"
         return self.call("sendgrid", body, self.twilio.headers(body, time.time()))
 
@@ -85,6 +84,12 @@ class Post:
         wait_until(reached, lambda: self.service.container.submission(submission.id))
 
 
+def hooks_of(service: Service, fetch: Fetch) -> Hooks:
+    """The hooks of a service that gets what Amazon serves from elsewhere."""
+    wake = service.post_room.wake
+    return Hooks(service.settings, service.container, service.incoming, wake, fetch=fetch)
+
+
 @pytest.fixture
 def post(tmp_path: Path) -> Iterator[Post]:
     amazon, twilio = Amazon(time.time()), Twilio()
@@ -94,7 +99,9 @@ def post(tmp_path: Path) -> Iterator[Post]:
         sendgrid_webhook_key=twilio.public_key,
         mailgun_webhook_signing_key=MAILGUN_KEY,
     )
-    service.hooks = Hooks(service.settings, service.container, service.incoming, service.post_room.wake, fetch=amazon.fetch)
+    service.hooks = Hooks(
+        service.settings, service.container, service.incoming, service.post_room.wake, fetch=amazon.fetch
+    )
     service.start()
     with listening(service) as address:
         yield Post(service, amazon, twilio, address)
@@ -188,7 +195,9 @@ def test_a_call_when_the_certificate_cannot_be_had_then_it_has_to_come_again(pos
         raise NotNow("away")
 
     service = post.service
-    service.hooks = Hooks(service.settings, service.container, service.incoming, service.post_room.wake, fetch=away)
+    service.hooks = Hooks(
+        service.settings, service.container, service.incoming, service.post_room.wake, fetch=away
+    )
     answer = post.call("ses", post.amazon.call("x"))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert service.hooks.counts.all() == {("ses", LATER): 1}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import sendgrid
 
 from mta.hooks.call import HookRefused, Refusal
 from mta.hooks.form import MOST_FIELDS, read_form
@@ -209,3 +211,19 @@ def test_a_form_when_it_has_too_many_fields_then_refused() -> None:
     ):
         with pytest.raises(HookRefused):
             read_form(body, kind["content-type"])
+
+
+@pytest.mark.parametrize("name", ["raw_data", "raw_data_with_attachments", "default_data"])
+def test_a_call_when_as_sendgrids_own_package_shows_it_then_read(
+    parse_hook: SendGridParse, name: str
+) -> None:
+    sample = Path(sendgrid.__file__).parent / "helpers/inbound/sample_data" / f"{name}.txt"
+    body = sample.read_bytes().strip().replace(b"\n", b"\r\n") + b"\r\n"
+    (mail,) = parse_hook.read(body, BASIC | {"content-type": "multipart/form-data; boundary=xYzZY"}).mails
+    read = parse(mail.raw)
+    assert mail.recipient.startswith("inbound@inbound.")
+    assert "Hello Twilio SendGrid!" in read.text
+    assert read.sender is not None
+    assert read.sender.email == "test@example.com"
+    assert [file.name for file in read.attachments] == (["SendGrid.jpg"] if "attachments" in name else [])
+    assert not read.damaged
