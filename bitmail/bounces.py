@@ -52,12 +52,21 @@ class Bounces:
 
     def work_off(self) -> None:
         """Tell the authors of whatever came back, and has waited for others to come back with it."""
+        failed: Exception | None = None
         for batch in self._container.returns.take(self._clock()):
-            submission = self._container.submission(batch.submission_id)
-            if submission is not None and self._accounts.exists(submission.owner):
-                self._remember(submission, batch)
-                self._tell(submission, batch)
-            self._container.returns.finish(batch.name)
+            try:
+                self._work_off(batch)
+            except Exception as error:  # noqa: BLE001 - raised when all the others were told
+                failed = error
+        if failed is not None:
+            raise failed
+
+    def _work_off(self, batch: Batch) -> None:
+        submission = self._container.submission(batch.submission_id)
+        if submission is not None and self._accounts.exists(submission.owner):
+            self._remember(submission, batch)
+            self._tell(submission, batch)
+        self._container.returns.finish(batch.name)
 
     def _remember(self, submission: Submission, batch: Batch) -> None:
         deliveries = {delivery.id: delivery for delivery in submission.deliveries}

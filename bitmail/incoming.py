@@ -99,30 +99,35 @@ class Incoming:
 
     def fetch(self) -> None:
         """Fetch and file what was written down."""
+        failed: Exception | None = None
         for entry in self._store.get({"fetching": "1"}, limit=AT_ONCE):
-            if self._is_fetched(entry):
+            try:
+                self._fetch_one(entry)
+            except Exception as error:  # noqa: BLE001 - raised when all the others were tried
+                failed = error
+            else:
                 self._store.remove(entry.id)
+        if failed is not None:
+            raise failed
 
-    def _is_fetched(self, entry: Entry) -> bool:
-        """Fetch one mail; False when it has to be tried again."""
+    def _fetch_one(self, entry: Entry) -> None:
         data = entry.data
         people = [one for one in data["recipients"].split("\n") if self.knows(one)]
         if not people:
-            return True
+            return
         try:
             raw = self._fetch(data["region"], data["bucket"], data["key"])
         except Gone as error:
             log.critical("the mail %s cannot be fetched: %s", data["key"], error)
-            return True
+            return
         except NotNow as error:
             if self._clock() - float(data["since"]) > LIFETIME:
                 log.critical("the mail %s was not fetched, and stays in its bucket: %s", data["key"], error)
-                return True
+                return
             raise
         for person in people:
             id = f"{data['to_fetch']}-{person}"
             self.take(IncomingMail(id, data["sender"], person, raw, float(data["at"])))
-        return True
 
     def _loops(self, raw: bytes) -> bool:
         """Whether it was passed on too often, or is a message of our own that comes back."""

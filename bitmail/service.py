@@ -31,6 +31,8 @@ from store import Blobs, Database, SqlStore, migrate
 log = logging.getLogger(__name__)
 
 HOUR = 3600.0
+COLLECTING = 30.0
+"""Seconds between two tries to fetch mail from a bucket."""
 
 
 class OpenPages(Protocol):
@@ -57,6 +59,7 @@ class Service:
         model: the mail model.
         incoming: takes mail that comes in.
         post_room: looks after what comes back.
+        collector: fetches mail that waits elsewhere.
         hooks: where providers call.
         listener: takes mail by SMTP, where that is on.
         secret: shared by every process on this store, never shown.
@@ -125,19 +128,25 @@ class Service:
         self.post_room = PostRoom(
             self.container.settle_reports,
             self.model.bounces.work_off,
-            self.incoming.fetch,
             every(HOUR, self.container.prune_reports),
         )
-        self.hooks = Hooks(settings, self.container, self.incoming, self.post_room.wake)
+        # On its own, since Amazon may keep it waiting.
+        self.collector = PostRoom(self.incoming.fetch, poll=COLLECTING)
+        self.hooks = Hooks(settings, self.container, self.incoming, self._wake)
         self.listener = self._make_listener()
 
     def start(self) -> None:
         """Finish what a crash interrupted, and begin to send."""
+        if self.listener is not None:
+            self._listen(self.listener)
         self.model.outbox.recover()
         self.container.start()
         self.post_room.start()
-        if self.listener is not None:
-            self._listen(self.listener)
+        self.collector.start()
+
+    def _wake(self) -> None:
+        self.post_room.wake()
+        self.collector.wake()
 
     def _make_listener(self) -> Listener | None:
         host, _, port = self.settings.smtp_listen.rpartition(":")
@@ -173,6 +182,7 @@ class Service:
         if self.listener is not None:
             self.listener.stop()
         self.post_room.stop(timeout)
+        self.collector.stop(timeout)
         self.container.stop(timeout)
         self.store.close()
         self.database.close()

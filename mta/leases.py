@@ -162,6 +162,7 @@ _SETTLED = (
         pinned=bindparam("pin"),
         refused_by=bindparam("refused"),
         doubtful=bindparam("doubt"),
+        deferral="",
     )
 )
 _ANSWERED = (

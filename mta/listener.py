@@ -21,7 +21,8 @@ LARGEST = 35 * 1024 * 1024
 """Bytes in one mail."""
 RECIPIENTS = 100
 """Recipients in one transaction (RFC 5321, 4.5.3.1.8); a client sends the rest in the next."""
-CONNECTIONS = 100
+CONNECTIONS = 25
+"""At once; each may hold a mail in memory."""
 AT_ONCE = 4
 """Mails that are taken in at once; each is in memory as a whole."""
 IDLE_SECONDS = 60.0

@@ -96,6 +96,7 @@ class Sns:
         self._clock = clock
         self._keys: dict[str, tuple[float, RSAPublicKey]] = {}
         self._lock = threading.Lock()
+        self._fetching = threading.Lock()
 
     def read(self, body: bytes) -> SnsMessage:
         """The message in a call.
@@ -150,7 +151,13 @@ class Sns:
             kept_at, key = self._keys.get(address, (0.0, None))
         if key is not None and 0 <= now - kept_at < KEPT_SECONDS:
             return key
-        key = _public_key(self._fetch(address), now)
+        # One at a time: whoever knows the name of a topic can make us fetch, and must not keep us busy with it.
+        if not self._fetching.acquire(blocking=False):
+            raise NotNow("another certificate is being fetched")
+        try:
+            key = _public_key(self._fetch(address), now)
+        finally:
+            self._fetching.release()
         with self._lock:
             while len(self._keys) >= CERTIFICATES_KEPT:
                 del self._keys[next(iter(self._keys))]

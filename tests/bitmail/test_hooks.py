@@ -86,8 +86,7 @@ class Post:
 
 def hooks_of(service: Service, fetch: Fetch) -> Hooks:
     """The hooks of a service that gets what Amazon serves from elsewhere."""
-    wake = service.post_room.wake
-    return Hooks(service.settings, service.container, service.incoming, wake, fetch=fetch)
+    return Hooks(service.settings, service.container, service.incoming, service._wake, fetch=fetch)
 
 
 @pytest.fixture

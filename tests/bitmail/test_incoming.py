@@ -27,7 +27,7 @@ from mta.hooks.call import Refusal
 from mta.incoming import IncomingMail
 from mta.outcomes import Status
 from tests.bitmail.conftest import PASSWORD, make_service
-from tests.bitmail.test_hooks import listening
+from tests.bitmail.test_hooks import hooks_of, listening
 from tests.mta.scripted import wait_until
 from tests.mta.signing import MAILGUN_KEY, TOPIC, Amazon, form_data, mailgun_signature
 
@@ -112,13 +112,7 @@ def received(**action: str) -> dict[str, Any]:
 
 def test_a_mail_by_ses_when_in_its_notification_then_in_inbox(open_service: Service) -> None:
     amazon = Amazon(time.time())
-    open_service.hooks = Hooks(
-        open_service.settings,
-        open_service.container,
-        open_service.incoming,
-        open_service.post_room.wake,
-        fetch=amazon.fetch,
-    )
+    open_service.hooks = hooks_of(open_service, amazon.fetch)
     call = amazon.call(received(type="SNS", encoding="UTF-8") | {"content": "Subject: x\r\n\r\nHé\r\n"})
     with listening(open_service) as address:
         for _ in range(2):
@@ -146,7 +140,7 @@ def test_a_mail_by_ses_when_in_a_bucket_then_fetched_also_after_a_crash(
     first.stop()
     second = make_service(tmp_path, s3_endpoint=endpoint)
     client.put_object(Bucket="mail", Key="in/m1", Body=RAW)
-    second.post_room.start()
+    second.collector.start()
     wait_until(lambda: inbox(second) == [RAW])
     wait_until(lambda: not second.store.get({"fetching": "1"}))
     second.stop()
@@ -159,11 +153,11 @@ def test_a_bucket_when_away_then_tried_again_and_in_the_end_let_be(tmp_path: Pat
     service.model.accounts.log_in("ada", PASSWORD)
     hooks = Hooks(service.settings, service.container, service.incoming, lambda: None, fetch=amazon.fetch)
     hooks.ses(amazon.call(received(type="S3", bucketName="mail", objectKey="k")), {})
-    service.post_room.round()
+    service.collector.round()
     assert len(service.store.get({"fetching": "1"})) == 1
     later = time.time() + LIFETIME + 60
     service.incoming._clock = lambda: later
-    service.post_room.round()
+    service.collector.round()
     assert service.store.get({"fetching": "1"}) == []
     service.stop()
 

@@ -98,6 +98,7 @@ def test_an_uncertain_delivery_when_reported_then_settled_and_never_sent_again(
     take(sender, report(submission.deliveries[0].id, Status.DELIVERED))
     assert sender.delivery(submission).status is Status.DELIVERED
     assert "certain now" in sender.wait_for_event(EventKind.INFORM_USER, "certain now").text
+    assert sender.container.stop(10)
     clock.forward(3600)
     later = station(other)
     marker = later.submit()
