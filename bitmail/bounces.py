@@ -64,18 +64,20 @@ class Bounces:
     def _work_off(self, batch: Batch) -> None:
         submission = self._container.submission(batch.submission_id)
         if submission is not None and self._accounts.exists(submission.owner):
-            self._remember(submission, batch)
             self._tell(submission, batch)
+            self._remember(submission, batch)
         self._container.returns.finish(batch.name)
 
     def _remember(self, submission: Submission, batch: Batch) -> None:
         deliveries = {delivery.id: delivery for delivery in submission.deliveries}
-        for one in batch.returns:
-            delivery = deliveries.get(one.delivery_id)
-            if delivery is None:
-                continue
-            if one.status is Status.COMPLAINED or (one.status is Status.BOUNCED and one.permanent):
-                self._suppressions.add(submission.owner, delivery.recipient, one.status, delivery.detail)
+        self._suppressions.add_all(
+            submission.owner,
+            (
+                (deliveries[one.delivery_id].recipient, one.status, deliveries[one.delivery_id].detail)
+                for one in batch.returns
+                if one.status is Status.COMPLAINED or (one.status is Status.BOUNCED and one.permanent)
+            ),
+        )
 
     def _tell(self, submission: Submission, batch: Batch) -> None:
         returned = {one.delivery_id for one in batch.returns if one.status in NOT_DELIVERED}

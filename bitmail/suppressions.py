@@ -51,12 +51,30 @@ class Suppressions:
         self._clock = clock
 
     def add(self, user: str, address: str, status: Status, reason: str) -> None:
-        """Put an address on the list; one that is there stays as it is, but for a complaint, which counts more."""
-        place = {"suppressed_by": user, "suppressed": address.casefold()}
-        data = {"address": address, "status": status.value, "reason": reason, "at": repr(self._clock())}
-        id, created = self._store.put_if_absent(place, place | data)
-        if not created and status is Status.COMPLAINED:
-            self._store.update_by_id(id, data, expecting={"status": Status.BOUNCED.value})
+        """Put an address on the list; see `add_all`."""
+        self.add_all(user, [(address, status, reason)])
+
+    def add_all(self, user: str, news: Iterable[tuple[str, Status, str]]) -> None:
+        """Put addresses on the list, durably when this returns.
+
+        One that is there stays as it is, but for a complaint, which counts more. Repeating changes nothing.
+
+        Args:
+            user: whose list.
+            news: address, status (bounced or complained), and the reason as a sentence.
+        """
+        told = {address.casefold(): (address, status, reason) for address, status, reason in news}
+        there = {one.address.casefold(): one for one in self.among(user, told)}
+        now = repr(self._clock())
+        new = []
+        for key, (address, status, reason) in told.items():
+            data = {"address": address, "status": status.value, "reason": reason, "at": now}
+            if key not in there:
+                new.append(data | {"suppressed_by": user, "suppressed": key})
+            elif status is Status.COMPLAINED and there[key].status is not status:
+                self._store.update_by_id(there[key].id, data)
+        if new:
+            self._store.put_many(new)
 
     def lift(self, user: str, address: str) -> bool:
         """Take an address off the list, for its owner or for an operator; whether it was there."""
