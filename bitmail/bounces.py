@@ -63,10 +63,14 @@ class Bounces:
 
     def _work_off(self, batch: Batch) -> None:
         submission = self._container.submission(batch.submission_id)
-        if submission is not None and self._accounts.exists(submission.owner):
+        if submission is not None and self._is_here(submission.owner):
             self._tell(submission, batch)
             self._remember(submission, batch)
         self._container.returns.finish(batch.name)
+
+    def _is_here(self, owner: str) -> bool:
+        """Whether the author has a mailbox: a script may have sent it, or the account may be deleted since."""
+        return self._accounts.at(self._accounts.account(owner).address) is not None
 
     def _remember(self, submission: Submission, batch: Batch) -> None:
         deliveries = {delivery.id: delivery for delivery in submission.deliveries}

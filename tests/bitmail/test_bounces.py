@@ -138,6 +138,20 @@ def test_a_mail_of_nobody_here_when_it_fails_then_it_is_passed_over(tmp_path: Pa
     later.service.stop()
 
 
+def test_an_account_when_deleted_then_its_list_is_gone_and_nothing_is_filed_for_it(tmp_path: Path) -> None:
+    later = Later(tmp_path)
+    model = later.service.model
+    submission = later.send("bob@example.com")
+    model.suppressions.add("ada", "eve@example.com", Status.COMPLAINED, "")
+    model.departure.delete("ada")
+    later.report(submission, Status.BOUNCED, permanent=True)
+    later.service.post_room.round()
+    assert model.suppressions.page("ada") == []
+    assert later.inbox() == []
+    assert later.service.container.returns.take(2e9) == []
+    later.service.stop()
+
+
 def test_send_when_an_address_bounced_then_warned_by_field_and_sent_all_the_same_if_so_said(
     tmp_path: Path,
 ) -> None:
