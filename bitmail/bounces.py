@@ -10,7 +10,7 @@ from bitmail.accounts import Accounts
 from bitmail.mailboxes import Mailboxes
 from bitmail.suppressions import Suppressions
 from mta.bounce import Bounce, bounce_message
-from mta.container import Container
+from mta.desk import Desk
 from mta.outcomes import Status
 from mta.returns import Batch
 from mta.submission import Submission
@@ -25,7 +25,7 @@ class Bounces:
 
     def __init__(
         self,
-        container: Container,
+        container: Desk,
         accounts: Accounts,
         mailboxes: Mailboxes,
         suppressions: Suppressions,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from bitmail.accounts import Accounts
 from bitmail.audit import Action, Audit
-from store import ANY, Blobs, Entry, JsonStore, Match
+from store import ANY, BlobStore, Entry, JsonStore, Match
 
 PAGE = 200
 _FROM = re.compile(rb"^(>*From )", re.MULTILINE)
@@ -17,7 +17,7 @@ _FROM = re.compile(rb"^(>*From )", re.MULTILINE)
 class Departure:
     """Of every account; each call names whose."""
 
-    def __init__(self, store: JsonStore, blobs: Blobs, accounts: Accounts, audit: Audit) -> None:
+    def __init__(self, store: JsonStore, blobs: BlobStore, accounts: Accounts, audit: Audit) -> None:
         self._store = store
         self._blobs = blobs
         self._accounts = accounts

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 from bitmail.incoming import Filed, Incoming
 from bitmail.settings import Settings
-from mta.container import Container
+from mta.desk import Desk
 from mta.hooks.call import HookCall, HookRefused, Refusal
 from mta.hooks.mailgun import MailgunHook
 from mta.hooks.mailgun_routes import MailgunRoutes
@@ -57,7 +57,7 @@ class Hooks:
     def __init__(
         self,
         settings: Settings,
-        container: Container,
+        container: Desk,
         incoming: Incoming,
         news: Callable[[], None],
         *,

@@ -24,11 +24,11 @@ from bitmail.senders import TrustedSenders
 from bitmail.sessions import Session, Sessions
 from bitmail.suppressions import Suppressions
 from bitmail.tokens import Scope, Tokens
-from mta.container import Container
+from mta.desk import Desk
 from mta.events import Event, EventKind
 from mta.incoming import IncomingMail
 from mta.submission import Submission
-from store import Blobs, JsonStore
+from store import BlobStore, JsonStore
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +66,8 @@ class MailModel:
     def __init__(
         self,
         store: JsonStore,
-        blobs: Blobs,
-        container: Container,
+        blobs: BlobStore,
+        container: Desk,
         domain: str,
         *,
         secret: bytes,
@@ -101,9 +101,10 @@ class MailModel:
         self._lock = threading.Lock()
         self._watchers: list[Callable[[str], None]] = []
         self.bounces = Bounces(
-            container, self.accounts, self.mailboxes, self.suppressions, domain, self._changed
+            container, self.accounts, self.mailboxes, self.suppressions, domain, container.announce
         )
         container.watch(lambda change: self._changed(change.owner))
+        container.follow(self._changed)
         container.listen(self._heard)
 
     def log_in(self, name: str, password: str) -> tuple[Account, str]:
@@ -226,7 +227,7 @@ class MailModel:
         if account is None:
             raise NoSuchMail(f"{mail.recipient} has no mailbox here")
         if self.mailboxes.file(account.name, mail.id, mail.raw, mail.received_at):
-            self._changed(account.name)
+            self._container.announce(account.name)
 
     def notices(self, user: str, after: int = 0) -> list[Notice]:
         """The person's latest notices, as far as their numbers are greater than `after`; at most `NOTICES`."""

@@ -16,11 +16,11 @@ from bitmail.mailboxes import MailboxName
 from bitmail.rawmail import prepare
 from bitmail.suppressions import Suppressions
 from mta.addresses import Address, parse_address, parse_recipients
-from mta.container import Container
+from mta.desk import Desk
 from mta.email import Attachment, Email
 from mta.mime import compose
 from mta.submission import NewSubmission, Submission
-from store import Blobs, Entry, JsonStore
+from store import BlobStore, Entry, JsonStore
 
 log = logging.getLogger(__name__)
 
@@ -89,9 +89,9 @@ class Outbox:
     def __init__(
         self,
         store: JsonStore,
-        blobs: Blobs,
+        blobs: BlobStore,
         drafts: Drafts,
-        container: Container,
+        container: Desk,
         suppressions: Suppressions,
         *,
         clock: Callable[[], float] = time.time,
@@ -233,6 +233,7 @@ class Outbox:
             expecting={"mailbox": MailboxName.OUTBOX.value},
         )
         self._drafts.discard(data["user"], data["send"])
+        self._container.announce(data["user"])
         return submission
 
 

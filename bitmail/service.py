@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from bitmail.errors import NoSuchMail
 from bitmail.hooks import Hooks
 from bitmail.incoming import Incoming
 from bitmail.mailboxes import GROUPS
@@ -17,16 +18,16 @@ from bitmail.server import ServerError
 from bitmail.settings import Settings
 from bitmail.shutdown import ExitStatus
 from mta.configuration import ConfigurationError
-from mta.container import Container
+from mta.desk import Desk
 from mta.hooks.bucket import Buckets
+from mta.incoming import IncomingMail
 from mta.listener import Listener
+from mta.opening import make_container
 from mta.providers.catalogue import make_providers
 from mta.providers.local import Local
 from mta.providers.loopback import LoopBack
-from mta.scheduler import make_scheduler
-from mta.strategy import ThresholdFailureStrategy
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
-from store import Blobs, Database, SqlStore, migrate
+from store import Blobs, Database, SqlStore, Storage, migrate, open_storage
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,9 @@ class Service:
 
     Attributes:
         settings: as read at start.
-        database, store, blobs: the storage tier.
-        container: the sending tier.
+        database: where the spool is.
+        store, blobs: the storage tier, in the same database or on a store server.
+        container: the sending tier, or the desk of it.
         model: the mail model.
         incoming: takes mail that comes in.
         post_room: looks after what comes back.
@@ -75,38 +77,14 @@ class Service:
 
         Raises:
             ConfigurationError: naming the variable that cannot work.
-            StoreError: the database cannot be used.
+            StoreError: the database or the store server cannot be used.
         """
-        for variable, is_set in (
-            ("BITMAIL_CONTAINER=beside", settings.container == "beside"),
-            ("BITMAIL_STORE_URL", settings.store_url),
-        ):
-            if is_set:
-                raise ConfigurationError(f"{variable}: the web server cannot do that yet; leave it out")
         self.settings = settings
         self.database = Database(settings.resolved_database_url())
-        migrate(self.database)
         migrate(self.database, MTA_MIGRATIONS, MTA_VERSION_TABLE)
-        self.store = SqlStore(self.database, groups=GROUPS)
-        self.blobs = Blobs(self.database)
-        providers = make_providers(settings, lambda mail: self.model.receive(mail))
-        self.is_demo = all(isinstance(provider, LoopBack) for provider in providers)
-        if settings.local_delivery:
-            providers.append(
-                Local(
-                    settings.domain,
-                    lambda address: self.incoming.knows(address),
-                    lambda mail: self.model.receive(mail),
-                )
-            )
-        self.container = Container(
-            self.database,
-            providers,
-            scheduler=make_scheduler(settings.scheduler),
-            strategy=lambda: ThresholdFailureStrategy(settings.failure_threshold),
-            settings=settings.container_settings(),
-            when_nobody_left=when_nobody_left,
-        )
+        self._storage = self._open_storage()
+        self.store, self.blobs = self._storage.store, self._storage.blobs
+        self.container = self._make_container(when_nobody_left)
         self.secret = self._shared_secret()
         self.pages: OpenPages = NoPages()
         self.model = MailModel(
@@ -136,10 +114,11 @@ class Service:
         self.listener = self._make_listener()
 
     def start(self) -> None:
-        """Finish what a crash interrupted, and begin to send."""
+        """Finish what a crash interrupted, and begin to send, or to hear of what is sent elsewhere."""
         if self.listener is not None:
             self._listen(self.listener)
         self.model.outbox.recover()
+        self.container.file_with(self._file)
         self.container.start()
         self.post_room.start()
         self.collector.start()
@@ -170,13 +149,6 @@ class Service:
                 ExitStatus.CONFIGURATION,
             ) from error
 
-    def _shared_secret(self) -> bytes:
-        """32 random bytes, the same for every process on this store."""
-        mine = {"kind": "secret", "value": secrets.token_hex(32)}
-        id, _ = self.store.put_if_absent({"kind": "secret"}, mine)
-        entry = self.store.get_by_id(id)
-        return bytes.fromhex((entry.data if entry else mine)["value"])
-
     def stop(self, timeout: float = 10.0) -> None:
         """Finish what is in flight, within `timeout` seconds, and close the database."""
         if self.listener is not None:
@@ -185,4 +157,49 @@ class Service:
         self.collector.stop(timeout)
         self.container.stop(timeout)
         self.store.close()
+        self._storage.close()
         self.database.close()
+
+    def _open_storage(self) -> Storage:
+        """A store server, or else the database that holds the spool as well."""
+        if self.settings.store_url:
+            return open_storage(self.settings)
+        migrate(self.database)
+        return Storage(SqlStore(self.database, groups=GROUPS), Blobs(self.database), lambda: None)
+
+    def _make_container(self, when_nobody_left: Callable[[], None]) -> Desk:
+        """The container, or its desk where `python -m mta` does the sending."""
+        if self.settings.container == "beside":
+            if self.settings.local_delivery:
+                raise ConfigurationError(
+                    "BITMAIL_LOCAL_DELIVERY: needs the container inside the web server; leave out one of it and "
+                    "BITMAIL_CONTAINER=beside"
+                )
+            # Which providers there are is known where they are configured; so only what is said is believed.
+            self.is_demo = self.settings.providers.split() == ["loopback"]
+            return Desk(self.database, self.settings.container_settings())
+        providers = make_providers(self.settings, lambda mail: self.model.receive(mail))
+        self.is_demo = all(isinstance(provider, LoopBack) for provider in providers)
+        if self.settings.local_delivery:
+            providers.append(
+                Local(
+                    self.settings.domain,
+                    lambda address: self.incoming.knows(address),
+                    lambda mail: self.model.receive(mail),
+                )
+            )
+        return make_container(self.settings, self.database, providers, when_nobody_left=when_nobody_left)
+
+    def _file(self, mail: IncomingMail) -> None:
+        """Put into INBOX what came in to another process."""
+        try:
+            self.model.receive(mail)
+        except NoSuchMail as refusal:
+            log.warning("a mail that came in is let go: %s", refusal)
+
+    def _shared_secret(self) -> bytes:
+        """32 random bytes, the same for every process on this store."""
+        mine = {"kind": "secret", "value": secrets.token_hex(32)}
+        id, _ = self.store.put_if_absent({"kind": "secret"}, mine)
+        entry = self.store.get_by_id(id)
+        return bytes.fromhex((entry.data if entry else mine)["value"])

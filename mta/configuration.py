@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, FilePath, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mta.errors import MtaError
 from mta.settings import ContainerSettings, WhenDown
 from store.settings import StoreSettings
 
+SHORTEST_SECRET = 16
 Settings = TypeVar("Settings", bound=BaseSettings)
 
 
@@ -29,6 +30,10 @@ class MtaSettings(StoreSettings):
         failure_threshold: consecutive failures after which a provider is taken out of service.
         uncertain_grace: seconds that a mail which may have been accepted is held for its provider to tell.
         lifetime: seconds until a delivery that nobody takes has failed.
+        container_host, container_port: where `python -m mta` serves; port 0 for any that is free.
+        container_secret: what whoever hands in mail there, or reads events and metrics, has to know; empty
+            admits nobody.
+        container_certificate, container_key: files for it to serve by TLS; none for plain HTTP.
         smtp_host, smtp_port, smtp_user, smtp_password, smtp_tls: the relay that a bare `smtp` means.
     """
 
@@ -41,11 +46,23 @@ class MtaSettings(StoreSettings):
     failure_threshold: int = Field(default=5, ge=1)
     uncertain_grace: float = Field(default=60.0, ge=0, allow_inf_nan=False)
     lifetime: float = Field(default=172_800.0, gt=0, allow_inf_nan=False)
+    container_host: str = "127.0.0.1"
+    container_port: int = Field(default=3200, ge=0, le=65535)
+    container_secret: SecretStr = SecretStr("")
+    container_certificate: FilePath | None = None
+    container_key: FilePath | None = None
     smtp_host: str = Field(default="", validation_alias="SMTP_HOST")
     smtp_port: str = Field(default="", validation_alias="SMTP_PORT")
     smtp_user: str = Field(default="", validation_alias="SMTP_USER")
     smtp_password: SecretStr = Field(default=SecretStr(""), validation_alias="SMTP_PASSWORD")
     smtp_tls: str = Field(default="", validation_alias="SMTP_TLS")
+
+    @field_validator("container_secret")
+    @classmethod
+    def _secret_is_long(cls, secret: SecretStr) -> SecretStr:
+        if 0 < len(secret.get_secret_value()) < SHORTEST_SECRET:
+            raise ValueError(f"is shorter than {SHORTEST_SECRET} characters; take a long random text")
+        return secret
 
     def container_settings(self) -> ContainerSettings:
         """What of this a container needs to know."""

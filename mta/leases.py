@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from mta.claim import Claim, Result
+from mta.events import Event, StatusChange, Told
+from mta.news import write_news
 from mta.outcomes import Outcome, Status
 from mta.returns import Return, add_returns
 from mta.submission import Policy, Priority
@@ -30,11 +32,15 @@ class Settlement:
         claim: the delivery as it was at the attempt that this is about, or as it is given back.
         verdict: what becomes of it.
         result: what the attempt came to; None when it is given back without one.
+        change: what is told of the new status, if it is another.
+        notice: what its author is told, if anything.
     """
 
     claim: Claim
     verdict: Verdict
     result: Result | None = None
+    change: StatusChange | None = None
+    notice: Event | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """All that a container writes at once: results, renewed leases, new claims."""
+    """All that a container writes at once: results, renewed leases, new claims, and news for others."""
 
     holder: str
     now: float
@@ -58,6 +64,7 @@ class Turn:
     settlements: tuple[Settlement, ...] = ()
     renew: tuple[str, ...] = ()
     want: int = 0
+    news: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +89,12 @@ class Leases:
         settlements: Iterable[Settlement] = (),
         renew: Iterable[str] = (),
         want: int = 0,
+        news: Iterable[Told] = (),
     ) -> Turned:
-        """Write results, renew leases, and claim up to `want` due deliveries, in one transaction."""
-        turn = Turn(self.holder, now, lease_until, tuple(settlements), tuple(renew), want)
+        """Write results, renew leases, and claim up to `want` due deliveries, in one transaction; and with them
+        what other processes are to be told of it, and `news`.
+        """
+        turn = Turn(self.holder, now, lease_until, tuple(settlements), tuple(renew), want, tuple(news))
         return self._database.write(_turn, turn)
 
     def start(self, delivery_id: str, earlier_attempts: int, provider: str, at: float) -> bool:
@@ -184,9 +194,18 @@ _TAKE_OVER = (
 
 
 def _turn(connection: Connection, turns: Sequence[Turn]) -> list[Turned]:
-    return [
-        Turned(applied=_settle(connection, turn), claims=_renew_and_claim(connection, turn)) for turn in turns
-    ]
+    return [_take_turn(connection, turn) for turn in turns]
+
+
+def _take_turn(connection: Connection, turn: Turn) -> Turned:
+    applied = _settle(connection, turn)
+    claims = _renew_and_claim(connection, turn)
+    news = list(turn.news)
+    for settlement, applies in zip(turn.settlements, applied, strict=True):
+        if applies:
+            news += [told for told in (settlement.change, settlement.notice) if told is not None]
+    write_news(connection, turn.holder, turn.now, news)
+    return Turned(applied, claims)
 
 
 def _settle(connection: Connection, turn: Turn) -> tuple[bool, ...]:

@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from mta.events import Event, EventKind, StatusChange
+from mta.events import Event, EventKind, StatusChange, Told
 from mta.hooks.call import DeliveryReport, HookRefused, Refusal
+from mta.news import write_news
 from mta.outcomes import Status
 from mta.returns import Return, add_returns
 from mta.tables import deliveries, reports, submissions, tokens
@@ -42,14 +43,6 @@ _TOLD = {
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """What a report changed: the change, and what its author is told, if anything."""
-
-    change: StatusChange
-    event: Event | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Adding:
     reports: tuple[DeliveryReport, ...]
     token: str
@@ -60,8 +53,9 @@ class _Adding:
 class Reports:
     """The reports on one spool; any number of processes may use it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, holder: str) -> None:
         self._database = database
+        self._holder = holder
         dialect = sqlite if database.is_sqlite else postgresql
         self._insert_report = (
             dialect.insert(reports)
@@ -94,16 +88,17 @@ class Reports:
             raise HookRefused(Refusal.REPLAYED)
         return added
 
-    def settle(self, now: float) -> list[News] | None:
+    def settle(self, now: float) -> list[Told] | None:
         """Make of the reports that have waited longest what they mean.
 
         Returns:
-            What changed by some of them; None when none waits.
+            What is to be told here of what some of them changed; None when none waits. The other processes
+            read it in the news.
         """
         with self._database.read() as connection:
             if connection.execute(_WAITING.limit(1)).first() is None:
                 return None
-        return self._database.write(_settle, now)
+        return self._database.write(_settle, (self._holder, now))
 
     def prune(self, now: float) -> None:
         """Forget what is too old to come again."""
@@ -173,12 +168,14 @@ _REPORTED = (
 )
 
 
-def _settle(connection: Connection, times: Sequence[float]) -> list[list[News]]:
+def _settle(connection: Connection, items: Sequence[tuple[str, float]]) -> list[list[Told]]:
     """Settle once for all callers of this batch; the first of them tells what changed."""
+    holder, now = items[0]
     waiting = connection.execute(_WAITING.with_for_update(skip_locked=True)).mappings().all()
     ids = sorted({row["delivery_id"] for row in waiting})
     concerned = {row["id"]: dict(row) for row in connection.execute(_CONCERNED, {"ids": ids}).mappings()}
-    changes, came_back, news = [], [], []
+    changes, came_back = [], []
+    told: list[Told] = []
     for report in waiting:
         delivery = concerned.get(report["delivery_id"])
         status = Status(report["status"])
@@ -190,15 +187,16 @@ def _settle(connection: Connection, times: Sequence[float]) -> list[list[News]]:
         delivery["status"] = change["new_status"]
         if status in _TOLD:
             came_back.append(
-                Return(delivery["id"], delivery["submission_id"], status, max(times), report["permanent"])
+                Return(delivery["id"], delivery["submission_id"], status, now, report["permanent"])
             )
-        news.append(_news(delivery, status, was, change, max(times)))
+        told += _told(delivery, status, was, change, now)
     if changes:
         connection.execute(_REPORTED, changes)
     add_returns(connection, came_back)
+    write_news(connection, holder, now, told)
     done = [row["id"] for row in waiting]
     connection.execute(update(reports).where(reports.c.id.in_(done)).values(waiting=None))
-    return [news, *([] for _ in times[1:])]
+    return [told, *([] for _ in items[1:])]
 
 
 def _change(report: RowMapping, delivery: dict[str, Any], status: Status) -> dict[str, Any]:
@@ -215,7 +213,9 @@ def _change(report: RowMapping, delivery: dict[str, Any], status: Status) -> dic
     }
 
 
-def _news(delivery: dict[str, Any], status: Status, was: Status, change: dict[str, Any], now: float) -> News:
+def _told(
+    delivery: dict[str, Any], status: Status, was: Status, change: dict[str, Any], now: float
+) -> list[Told]:
     about = {
         "owner": delivery["owner"],
         "submission_id": delivery["submission_id"],
@@ -230,8 +230,10 @@ def _news(delivery: dict[str, Any], status: Status, was: Status, change: dict[st
     text = _TOLD.get(status, "").format(mail=mail, detail=detail).strip()
     if was is Status.UNCERTAIN and status in (Status.SENT, Status.DELIVERED):
         text = f"It is certain now: {mail[0].lower()}{mail[1:]} was {status}."
-    event = Event(EventKind.INFORM_USER, now, text, **about) if text else None
-    return News(StatusChange(at=now, detail=detail, **about), event)
+    told: list[Told] = [StatusChange(at=now, detail=detail, **about)]
+    if text:
+        told.append(Event(EventKind.INFORM_USER, now, text, **about))
+    return told
 
 
 def _prune(connection: Connection, times: Sequence[float]) -> list[None]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mta.errors import KeyConflict
@@ -16,6 +16,8 @@ from mta.submission import Attempt, Delivery, NewSubmission, Submission
 from mta.tables import attempts, deliveries, submissions
 from store.database import Database
 
+TIME_DIGITS = 11
+"""Hexadecimal digits at the beginning of an id that say when it was given, in milliseconds since the epoch."""
 CANCELLABLE = (Status.QUEUED, Status.DEFERRED)
 """Where surely no provider has the mail."""
 
@@ -34,6 +36,19 @@ class _Accepting:
 class _Cancelling:
     submission_id: str
     now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in the spool.
+
+    Attributes:
+        waiting: deliveries that are not in a final state, by status.
+        oldest: when the oldest of them was accepted, in seconds since the epoch; None when nothing waits.
+    """
+
+    waiting: dict[Status, int]
+    oldest: float | None
 
 
 class Spool:
@@ -65,26 +80,33 @@ class Spool:
         Raises:
             KeyConflict: the owner used this key for another mail.
         """
-        accepting = _Accepting(
-            # In order of time, so that indexes grow at their end.
-            id=f"{int(now * 1000):011x}{secrets.token_hex(8)}",
-            created=now,
-            expires=max(now, new.not_before) + lifetime,
-            new=new,
-            digest=new.digest(),
-            recipients=tuple(dict.fromkeys(new.recipients)),
-        )
-        submission_id, digest = self._database.write(self._accept, accepting)
-        if digest != accepting.digest:
-            raise KeyConflict(f"the key {new.key!r} was used for another mail; take a new key for a new mail")
-        if submission_id != accepting.id:
-            earlier = self.submission(submission_id)
-            if earlier is None:
-                raise KeyConflict(
-                    f"the submission with the key {new.key!r} was just removed; submit it again"
-                )
-            return earlier, False
-        return _as_accepted(accepting), True
+        (accepted,) = self.submit_all([new], now, lifetime)
+        if isinstance(accepted, KeyConflict):
+            raise accepted
+        return accepted
+
+    def submit_all(
+        self, news: Sequence[NewSubmission], now: float, lifetime: float
+    ) -> list[tuple[Submission, bool] | KeyConflict]:
+        """The same for several mails in one transaction, with a refusal in the place of what would be raised."""
+        if not news:
+            return []
+        accepting = [_accepting(new, now, lifetime) for new in news]
+        answers = self._database.write(self._accept_lists, accepting)
+        return [self._accepted(one, *answer) for one, answer in zip(accepting, answers, strict=True)]
+
+    def _accepted(
+        self, asked: _Accepting, submission_id: str, digest: str
+    ) -> tuple[Submission, bool] | KeyConflict:
+        key = asked.new.key
+        if digest != asked.digest:
+            return KeyConflict(f"the key {key!r} was used for another mail; take a new key for a new mail")
+        if submission_id == asked.id:
+            return _as_accepted(asked), True
+        earlier = self.submission(submission_id)
+        if earlier is None:
+            return KeyConflict(f"the submission with the key {key!r} was just removed; submit it again")
+        return earlier, False
 
     def submission(self, submission_id: str) -> Submission | None:
         """The submission with this id as it is now, or None."""
@@ -123,6 +145,15 @@ class Spool:
             raise KeyError(submission_id)
         return bytes(raw)
 
+    def backlog(self) -> Backlog:
+        """What waits; the cost depends on that, not on what is finished."""
+        with self._database.read() as connection:
+            rows = connection.execute(_BACKLOG).all()
+        first = min((row.first for row in rows), default=None)
+        # An id begins with the time it was given at.
+        oldest = None if first is None else int(first[:TIME_DIGITS], 16) / 1000
+        return Backlog({Status(row.status): row.number for row in rows}, oldest)
+
     def cancel(self, submission_id: str, now: float) -> list[Delivery]:
         """Cancel the deliveries of a submission that surely no provider has.
 
@@ -130,6 +161,12 @@ class Spool:
             The deliveries that are cancelled by this call.
         """
         return self._database.write(_cancel, _Cancelling(submission_id, now))
+
+    def _accept_lists(
+        self, connection: Connection, lists: Sequence[Sequence[_Accepting]]
+    ) -> list[list[tuple[str, str]]]:
+        answers = iter(self._accept(connection, [item for items in lists for item in items]))
+        return [[next(answers) for _ in items] for items in lists]
 
     def _accept(self, connection: Connection, items: Sequence[_Accepting]) -> list[tuple[str, str]]:
         first: dict[tuple[str, str], _Accepting] = {}
@@ -178,6 +215,15 @@ _ATTEMPTS = (
     .where(deliveries.c.submission_id.in_(bindparam("ids", expanding=True)))
     .order_by(attempts.c.delivery_id, attempts.c.number)
 )
+_BACKLOG = (
+    select(
+        deliveries.c.status,
+        func.count().label("number"),
+        func.min(deliveries.c.submission_id).label("first"),
+    )
+    .where(deliveries.c.due.is_not(None))
+    .group_by(deliveries.c.status)
+)
 _RAW = select(submissions.c.raw).where(submissions.c.id == bindparam("id"))
 _KEYS = select(submissions.c.id, submissions.c.owner, submissions.c.key, submissions.c.digest).where(
     submissions.c.key.in_(bindparam("keys", expanding=True))
@@ -206,6 +252,18 @@ def _cancel(connection: Connection, items: Sequence[_Cancelling]) -> list[list[D
             [replace(one, status=Status.CANCELLED, detail="", updated=item.now) for one in changed]
         )
     return results
+
+
+def _accepting(new: NewSubmission, now: float, lifetime: float) -> _Accepting:
+    return _Accepting(
+        # In order of time, so that indexes grow at their end.
+        id=f"{int(now * 1000):0{TIME_DIGITS}x}{secrets.token_hex(8)}",
+        created=now,
+        expires=max(now, new.not_before) + lifetime,
+        new=new,
+        digest=new.digest(),
+        recipients=tuple(dict.fromkeys(new.recipients)),
+    )
 
 
 def _submission_row(item: _Accepting) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -169,3 +170,24 @@ returns = Table(
     sqlite_with_rowid=False,
 )
 Index("spool_returns_batch", returns.c.batch, returns.c.submission_id)
+
+# Numbers are never given twice, so that whoever read up to one has read all up to it.
+news = Table(
+    "spool_news",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+incoming = Table(
+    "spool_incoming",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sender", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("received_at", Double, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+)

@@ -16,7 +16,7 @@ from mta.claim import Claim, Result
 from mta.events import Event
 from mta.leases import Settlement
 from mta.outcomes import Answer, Outcome, Status
-from mta.report import attempt_events, nobody_left_event, notice, provider_event
+from mta.report import attempt_events, nobody_left_event, notice, provider_event, status_change
 from mta.runs import Run, Runs, Task
 from mta.schedule import Choice, Schedule
 from mta.service import ProviderHealth, Service, Transition
@@ -26,12 +26,11 @@ from mta.verdict import STOPPED_DURING, Circumstances, Verdict, judge, postponed
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A settlement to be written, and what is told once it is."""
+    """A settlement to be written, and what operators are told once it is."""
 
     task: Task
     settlement: Settlement
     events: tuple[Event, ...]
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,8 +339,10 @@ class Work:
         events: Sequence[Event] = (),
     ) -> None:
         """Have a verdict written; a delivery that goes on at once waits for room again."""
-        told = (*events, notice(claim, verdict, now)) if verdict.notice else tuple(events)
-        self._settled.append(Settled(task, Settlement(claim, verdict, result), told, now))
+        change = status_change(claim, verdict, now) if verdict.status is not claim.status else None
+        told = notice(claim, verdict, now) if verdict.notice else None
+        settlement = Settlement(claim, verdict, result, change, told)
+        self._settled.append(Settled(task, settlement, tuple(events)))
         if verdict.again:
             task.claim = verdict.carry_on(claim)
             self._wait_for_room(task)

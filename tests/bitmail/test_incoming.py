@@ -23,6 +23,7 @@ from bitmail.incoming import LIFETIME, MOST_HOPS, Filed
 from bitmail.mailboxes import MailboxName
 from bitmail.server import ServerError
 from bitmail.service import Service
+from mta.configuration import ConfigurationError
 from mta.hooks.call import Refusal
 from mta.incoming import IncomingMail
 from mta.outcomes import Status
@@ -225,6 +226,11 @@ def test_a_setting_of_incoming_mail_when_it_cannot_work_then_refused_at_start(
     with pytest.raises(ValueError, match=setting) as refused:
         make_service(tmp_path, **{setting: value})
     assert "short" not in str(refused.value).replace("too short", "")
+
+
+def test_local_delivery_when_the_container_is_beside_then_refused_at_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="BITMAIL_LOCAL_DELIVERY"):
+        make_service(tmp_path, local_delivery="on", container="beside")
 
 
 def test_a_port_for_smtp_when_taken_then_said_with_its_setting(open_service: Service, tmp_path: Path) -> None:

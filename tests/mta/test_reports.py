@@ -178,6 +178,16 @@ def test_a_report_when_nobody_settled_it_then_the_next_process_does(station: Sta
     assert sender.delivery(submission).status is Status.BOUNCED
 
 
+def test_a_report_when_settled_in_one_process_then_told_in_the_others(station: Start) -> None:
+    one, other = station(Scripted("a")), station(Scripted("b"))
+    submission = one.submit()
+    one.wait_for(submission, Status.SENT)
+    take(one, report(submission.deliveries[0].id, Status.BOUNCED))
+    for told in (one, other):
+        assert told.wait_for_event(EventKind.INFORM_USER, "came back").owner == "ann"
+        assert told.statuses(submission).count(Status.BOUNCED) == 1
+
+
 def test_a_report_when_about_another_recipient_then_shown_on_the_mail(station: Start) -> None:
     sender = station(Scripted("a"))
     submission = sender.submit()

@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 from pydantic import SecretStr
 from sqlalchemy import create_engine, make_url, text
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from store import Blobs, BlobStore, Database, JsonStore, MemoryStore, SqlStore, migrate
 from store.proxy import ProxyBlobs, ProxyStore, StoreServer
@@ -26,7 +26,7 @@ SECRET = SecretStr("the secret of these tests")
 
 
 @contextmanager
-def serving(app: Starlette) -> Iterator[str]:
+def serving(app: ASGIApp) -> Iterator[str]:
     """The app on a real socket of this machine; gives its address."""
     # With the protocol named, since asyncio sends small answers at once only on such a socket.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
