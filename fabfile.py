@@ -68,15 +68,21 @@ def test_manual(context):
     sys.exit(server.returncode)
 
 
-@task(positional=["name"])
-def bench(context, name):
-    """Measure NAME; without a name, list what there is."""
-    names = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if path.stem != "__init__")
-    if name in names:
-        become(["-m", f"bench.{name}"])
-    if name:
-        sys.exit(f"There is no bench {name}. There are: {', '.join(names) or 'none yet'}.")
-    say("\n".join(names) or "There is nothing to measure yet.")
+@task(positional=["names"])
+def bench(context, names):
+    """Measure NAMES, one after the other; without a name, list what there is."""
+    modules = (ROOT / "bench").glob("*.py")
+    there = sorted(path.stem for path in modules if path.read_text().startswith('"""`python -m'))
+    wanted = names.split()
+    unknown = [name for name in wanted if name not in there]
+    if unknown:
+        sys.exit(
+            f"There is no bench {' and no '.join(unknown)}. There are: {', '.join(there) or 'none yet'}."
+        )
+    for name in wanted:
+        run_module(f"bench.{name}")
+    if not wanted:
+        say("\n".join(there) or "There is nothing to measure yet.")
 
 
 def become(arguments):
@@ -89,7 +95,12 @@ def become(arguments):
 def check(tool, *arguments):
     """Run a tool over the project; stop here if it finds fault."""
     say(" ".join([tool, *arguments]))
-    status = subprocess.run([sys.executable, "-m", tool, *arguments], cwd=ROOT).returncode  # noqa: S603
+    run_module(tool, *arguments)
+
+
+def run_module(module, *arguments):
+    """Run a Python module to its end; stop here if it fails."""
+    status = subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT).returncode  # noqa: S603
     if status != 0:
         sys.exit(status)
 

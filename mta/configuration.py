@@ -34,6 +34,7 @@ class MtaSettings(StoreSettings):
         container_secret: what whoever hands in mail there, or reads events and metrics, has to know; empty
             admits nobody.
         container_certificate, container_key: files for it to serve by TLS; none for plain HTTP.
+        keep_days: days for which a finished mail stays whole in the spool; 0 for ever.
         smtp_host, smtp_port, smtp_user, smtp_password, smtp_tls: the relay that a bare `smtp` means.
     """
 
@@ -51,6 +52,7 @@ class MtaSettings(StoreSettings):
     container_secret: SecretStr = SecretStr("")
     container_certificate: FilePath | None = None
     container_key: FilePath | None = None
+    keep_days: float = Field(default=30.0, ge=0, allow_inf_nan=False)
     smtp_host: str = Field(default="", validation_alias="SMTP_HOST")
     smtp_port: str = Field(default="", validation_alias="SMTP_PORT")
     smtp_user: str = Field(default="", validation_alias="SMTP_USER")
@@ -67,7 +69,10 @@ class MtaSettings(StoreSettings):
     def container_settings(self) -> ContainerSettings:
         """What of this a container needs to know."""
         return ContainerSettings(
-            lifetime=self.lifetime, uncertain_grace=self.uncertain_grace, when_down=self.when_down
+            lifetime=self.lifetime,
+            uncertain_grace=self.uncertain_grace,
+            when_down=self.when_down,
+            keep=self.keep_days * 86400.0,
         )
 
 

@@ -16,6 +16,7 @@ from mta.desk import Desk
 from mta.dispatcher import Dispatcher, Measure
 from mta.leases import Leases
 from mta.providers.base import Provider
+from mta.pruner import Pruner
 from mta.schedule import Schedule
 from mta.scheduler import RoundRobin, Scheduler
 from mta.service import ProviderHealth, Service
@@ -95,12 +96,14 @@ class Container(Desk):
         )
         self._attempts = Attempts(self._work, self._spool, leases, clock, self._dispatcher.tell_sending)
         self._correspondent.heard_with(self._dispatcher.wake)
+        self._pruner = Pruner(database, settings.keep, clock)
 
     def start(self) -> None:
         """Begin to send what is in the spool."""
         super().start()
         self._work.start(self._attempts.hire)
         self._dispatcher.start()
+        self._pruner.start()
 
     def stop(self, timeout: float = 30.0) -> bool:
         """Start nothing more, finish what is in flight, and give back the rest to other containers.
@@ -113,6 +116,7 @@ class Container(Desk):
         """
         if not self._is_started:
             return True
+        self._pruner.stop(timeout)
         self._dispatcher.stop(timeout)
         super().stop(timeout)
         if not self._work.is_over():

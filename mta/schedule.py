@@ -46,6 +46,10 @@ class Schedule:
         to_the_world = [service for service in self.services if not service.provider.is_local]
         return all(service.is_out for service in to_the_world or self.services)
 
+    def is_impaired(self) -> bool:
+        """Whether some provider takes no mail, so that it may be that nobody takes some delivery."""
+        return any(service.state is not ServiceState.IN_SERVICE for service in self.services)
+
     def room(self, now: float, ticks: float) -> int:
         """Attempts that may start now, trials among them."""
         return sum(service.room(ticks) + service.wants_trial(now) for service in self.services)

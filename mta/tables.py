@@ -42,6 +42,8 @@ submissions = Table(
     Column("size", Integer, nullable=False),
     # Last, so that SQLite need not read it to find the others.
     Column("raw", LargeBinary, nullable=False),
+    # What stays of the deliveries of an old one that is finished, in place of them and of the mail.
+    Column("summary", LargeBinary),
     UniqueConstraint("owner", "key", name="spool_submissions_key"),
 )
 
@@ -104,6 +106,15 @@ attempts = Table(
     Column("outcome", Text),
     Column("detail", Text, nullable=False),
     Column("provider_id", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What one container does for all of them, and when it is due again.
+chores = Table(
+    "spool_chores",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("due", Double, nullable=False),
     sqlite_with_rowid=False,
 )
 

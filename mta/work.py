@@ -84,7 +84,7 @@ class Work:
             now, ticks = self._clock(), time.monotonic()
             self._schedule.wake(now)
             self._write_off(now)
-            self._assign(now)
+            self._assign(now, all_of_them=self._schedule.is_impaired())
             want = self._want(now, ticks)
             if not want:
                 self._make_way(now, ticks)
@@ -107,7 +107,7 @@ class Work:
             now = self._clock()
             for claim in claims:
                 self._admit(claim, now)
-            self._assign(now)
+            self._assign(now, all_of_them=self._schedule.is_impaired())
 
     def not_written(self, settled: list[Settled]) -> None:
         """Keep what a turn could not write; nothing is started until one succeeds."""
@@ -186,7 +186,9 @@ class Work:
             elif answer.outcome is Outcome.ACCEPTED:  # late, but now it is known
                 self._judge_delivery(Task(run.claim, 0), run, answer, self._clock())
             self._assign(self._clock(), all_of_them=False)
-            self.changed.notify()
+            # While the providers have enough to do, the spool thread comes by itself; waking costs.
+            if len(self._settled) <= 1 or not self.is_busy() or self._is_ending():
+                self.changed.notify()
 
     # Operators
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import Connection
 
 from mta.events import EventKind
 from mta.outcomes import Answer, Outcome, Status
@@ -421,7 +423,8 @@ def test_database_when_it_is_gone_for_a_while_then_nothing_is_lost_and_it_goes_o
     sending = station(smtp)
     submission = sending.submit(*(f"r{number}@example.com" for number in range(12)))
     smtp.wait_for_calls(2)
-    write, gone, refused = database.write, threading.Event(), threading.Event()
+    write, transaction = database.write, database.transaction
+    gone, refused = threading.Event(), threading.Event()
 
     def unreliable(operation: object, item: object) -> object:
         if gone.is_set():
@@ -429,7 +432,15 @@ def test_database_when_it_is_gone_for_a_while_then_nothing_is_lost_and_it_goes_o
             raise StoreUnavailable("the database does not answer")
         return write(operation, item)  # type: ignore[arg-type, var-annotated]
 
+    @contextmanager
+    def unreliable_too() -> Iterator[Connection]:
+        if gone.is_set():
+            raise StoreUnavailable("the database does not answer")
+        with transaction() as connection:
+            yield connection
+
     monkeypatch.setattr(database, "write", unreliable)
+    monkeypatch.setattr(database, "transaction", unreliable_too)
     gone.set()
     smtp.release()
     assert refused.wait(10)
