@@ -51,7 +51,10 @@ def test(context, only=""):  # noqa: PT028 - a task, not a test
 
 @task
 def test_manual(context):
-    """Serve a throwaway BitMail; says what to try."""
+    """Send a real mail by each provider, if you like; then serve a throwaway BitMail and say what to try."""
+    from tests.manual import try_providers
+
+    failed = try_providers(input, say) if sys.stdin.isatty() else []
     with tempfile.TemporaryDirectory(prefix="bitmail-") as var:
         say("1. Log in with any name and password: the first log-in makes the account.")
         say("2. Compose a mail to a@example.com; b@example.com and send it: Sent shows what becomes of each.")
@@ -65,7 +68,7 @@ def test_manual(context):
                 server.wait()
             except KeyboardInterrupt:
                 continue
-    sys.exit(server.returncode)
+    sys.exit(server.returncode or int(bool(failed)))
 
 
 @task(positional=["names"])

@@ -133,7 +133,7 @@ _LOCKED = "SELECT id, attempt, status, due, lease FROM spool_deliveries WHERE id
 _CLAIMED = """
     SELECT d.id, d.submission_id, s.owner, s.subject, s.sender, d.recipient, s.size, s.needs_envelope,
         s.policy, d.status, d.provider, d.detail, d.priority, d.attempt, d.rounds, d.pinned, d.refused_by,
-        d.doubtful, d.expires
+        d.doubtful, d.expires, d.needs_mime
     FROM spool_deliveries d JOIN spool_submissions s ON s.id = d.submission_id
     WHERE d.priority = ? AND d.due <= ? ORDER BY d.due LIMIT ?"""
 _MAILS = "SELECT id, raw FROM spool_submissions WHERE id IN ({})"
@@ -309,7 +309,7 @@ def _renew_and_claim(connection: Connection, turn: Turn) -> tuple[Claim, ...]:
 def _claim(row: tuple[Any, ...], raw: bytes | None) -> Claim:
     id, submission_id, owner, subject, sender, recipient, size, needs_envelope, *rest = row
     policy, status, provider, detail, priority, *rest = rest
-    attempt, rounds, pinned, refused_by, doubtful, expires = rest
+    attempt, rounds, pinned, refused_by, doubtful, expires, needs_mime = rest
     return Claim(
         id=id,
         submission_id=submission_id,
@@ -330,6 +330,7 @@ def _claim(row: tuple[Any, ...], raw: bytes | None) -> Claim:
         refused_by=refused_by,
         doubtful=bool(doubtful),
         expires=expires,
+        needs_mime=bool(needs_mime),
         raw=raw,
     )
 

@@ -145,6 +145,8 @@ def _lack(provider: Provider, claim: Claim) -> str:
         return f"{provider.name} does not send there"
     if not (claim.recipient.isascii() and claim.sender.isascii()) and not provider.can_smtputf8:
         return f"{provider.name} cannot send to or from addresses with letters beyond ASCII"
+    if claim.needs_mime and not provider.can_mime:
+        return f"{provider.name} cannot carry a mail that is sealed, a report, or has an empty file in it"
     if provider.max_bytes is not None and claim.size > provider.max_bytes:
         most = f"{provider.name} takes mails of at most {provider.max_bytes:,} bytes"
         return f"{most}, and this one has {claim.size:,}"

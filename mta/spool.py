@@ -15,6 +15,7 @@ from mta.statements import arrays, insertion
 from mta.submission import Attempt, Delivery, NewSubmission, Submission
 from mta.summary import unpack
 from mta.tables import attempts, deliveries, submissions
+from mta.tree import needs_mime, read_tree
 from store.database import Database
 from store.driver import Driver
 
@@ -32,6 +33,7 @@ class _Accepting:
     new: NewSubmission
     digest: str
     recipients: tuple[str, ...]
+    needs_mime: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ _INSERT_SUBMISSION = insertion(
 )
 _INSERT_DELIVERY = insertion(
     deliveries,
-    ["id", "submission_id", "position", "recipient", "updated", "priority", "due", "expires"],
+    ["id", "submission_id", "position", "recipient", "updated", "priority", "due", "expires", "needs_mime"],
     {
         "status": f"'{Status.QUEUED}'",
         **dict.fromkeys(("provider", "detail", "lease", "pinned", "refused_by"), "''"),
@@ -267,6 +269,7 @@ def _accepting(new: NewSubmission, now: float, lifetime: float) -> _Accepting:
         new=new,
         digest=new.digest(),
         recipients=tuple(dict.fromkeys(new.recipients)),
+        needs_mime=bool(needs_mime(read_tree(new.raw))),
     )
 
 
@@ -291,7 +294,7 @@ def _delivery_rows(item: _Accepting) -> Iterable[tuple[Any, ...]]:
     rank, due = int(item.new.rank), max(item.created, item.new.not_before)
     for position, recipient in enumerate(item.recipients):
         id = _delivery_id(item, position)
-        yield id, item.id, position, recipient, item.created, rank, due, item.expires
+        yield id, item.id, position, recipient, item.created, rank, due, item.expires, item.needs_mime
 
 
 def _delivery_id(item: _Accepting, position: int) -> str:

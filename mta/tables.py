@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -70,6 +71,8 @@ deliveries = Table(
     Column("pinned", Text, nullable=False),
     Column("refused_by", Text, nullable=False),
     Column("doubtful", Boolean, nullable=False),
+    # About the mail, but there it would stand behind `raw` where it was added later.
+    Column("needs_mime", Boolean, nullable=False, server_default=false()),
     # Why the provider that has it says that it still waits. Nobody has to act on that, so the status is `sent`.
     Column("deferral", Text, nullable=False, server_default=""),
     CheckConstraint(

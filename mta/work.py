@@ -205,6 +205,15 @@ class Work:
         with self.lock:
             return tuple(service.health() for service in self._schedule.services)
 
+    def checked(self, name: str, answer: Answer) -> None:
+        """Learn from a check of a provider's credentials: bad ones take it out before a mail meets them."""
+        with self.lock:
+            service = self._schedule.named(name)
+            if service is not None and answer.outcome is Outcome.MISCONFIGURED and not answer.sender_only:
+                change = service.misconfigured(answer.detail)
+                self._note(service, change, answer.detail, self._clock())
+                self.changed.notify()
+
     def restore(self, name: str) -> None:
         """Put a provider back into service.
 

@@ -17,7 +17,7 @@ from mta.settings import ContainerSettings, WhenDown
 from mta.strategy import ThresholdFailureStrategy
 from mta.submission import Policy
 from store import Database, StoreUnavailable
-from tests.mta.scripted import Clock, Harmless, Scripted, Station, Windowed, wait_until
+from tests.mta.scripted import Anew, Clock, Harmless, Scripted, Station, Windowed, wait_until
 
 Start = Callable[..., Station]
 
@@ -246,6 +246,30 @@ def test_envelope_when_no_provider_in_service_can_then_it_goes_out_all_the_same(
     submission = sending.submit(needs_envelope=True)
     assert sending.wait_for(submission, Status.SENT).provider == "sendgrid"
     assert attempts(sending, submission)[0] == ("smtp", Outcome.MISCONFIGURED)
+
+
+SIGNED = (
+    b'Subject: Hi\r\nContent-Type: multipart/signed; boundary="b"\r\n\r\n'
+    b"--b\r\n\r\nHi\r\n--b\r\nContent-Type: application/pgp-signature\r\n\r\nx\r\n--b--\r\n"
+)
+
+
+def test_structure_when_only_one_carries_it_then_that_one_also_after_its_pause(
+    station: Start, clock: Clock
+) -> None:
+    able = Scripted("smtp", Outcome.UNAVAILABLE, Outcome.ACCEPTED)
+    sending = station(Anew("sendgrid"), able)
+    submission = sending.submit(raw=SIGNED)
+    sending.wait_for(submission, Status.DEFERRED)
+    clock.forward(61)
+    assert sending.wait_for(submission, Status.SENT).provider == "smtp"
+    assert attempts(sending, submission) == [("smtp", Outcome.UNAVAILABLE), ("smtp", Outcome.ACCEPTED)]
+
+
+def test_structure_when_no_provider_carries_it_then_failed_with_the_reason(station: Start) -> None:
+    sending = station(Anew("sendgrid"))
+    delivery = sending.wait_for(sending.submit(raw=SIGNED), Status.FAILED)
+    assert "sendgrid cannot carry" in delivery.detail
 
 
 def test_size_when_only_one_takes_it_then_that_one_and_when_none_then_failed_with_the_reason(
