@@ -13,6 +13,7 @@ from mta.claim import Claim, Result
 from mta.events import Event, StatusChange, Told
 from mta.news import write_news
 from mta.outcomes import Outcome, Status
+from mta.returns import Return, add_returns
 from mta.statements import change, insertion, packed
 from mta.submission import Policy, Priority
 from mta.tables import attempts, deliveries
@@ -206,6 +207,7 @@ _SETTLED = change(
         *("lease", "rounds", "pinned", "refused_by", "doubtful"),
     ],
     ["id"],
+    {"deferral": "''"},
 )
 _ANSWERED = change(attempts, ["outcome", "ms", "detail", "provider_id"], ["delivery_id", "number"])
 _RENEW = (
@@ -266,14 +268,18 @@ def _settle(connection: Connection, turn: Turn) -> tuple[bool, ...]:
     # Of two about the same delivery the later one holds; PostgreSQL would take any.
     changed: dict[str, tuple[Any, ...]] = {}
     answered: dict[tuple[str, int], tuple[Any, ...]] = {}
+    came_back: list[Return] = []
     for settlement, applies in zip(turn.settlements, applied, strict=True):
         claim = settlement.claim
         if applies:
             changed[claim.id] = _settled_row(settlement, turn)
+            if settlement.verdict.status is Status.FAILED:
+                came_back.append(Return(claim.id, claim.submission_id, Status.FAILED, turn.now))
         if settlement.result:
             answered[claim.id, claim.attempt] = _answered_row(claim.id, claim.attempt, settlement.result)
     _SETTLED.run(driver, list(changed.values()))
     _ANSWERED.run(driver, list(answered.values()))
+    add_returns(connection, came_back)
     return applied
 
 
