@@ -102,6 +102,43 @@ def bench(context, names):
         say("\n".join(there) or "There is nothing to measure yet.")
 
 
+@task(help={"keys": "the file to write (keys.sealed)"})
+def seal_keys(context, keys="keys.sealed"):
+    """Seal the secrets of .env by a start-up passphrase."""
+    from getpass import getpass
+
+    from dotenv import dotenv_values
+
+    from bitmail.settings import Settings
+    from mta.configuration import variables
+    from mta.sealing import SealError, seal
+
+    names = {name for variable in variables(Settings) if variable.is_secret for name in variable.names}
+    lines = (ROOT / ".env").read_text().splitlines() if (ROOT / ".env").is_file() else []
+    secrets = {name: value for name, value in dotenv_values(ROOT / ".env").items() if name in names and value}
+    if not secrets:
+        sys.exit("There is no secret in .env. Write them there first, one NAME=value a line, then seal them.")
+    say(f"To be sealed: {', '.join(sorted(secrets))}.")
+    passphrase = getpass("Passphrase: ")
+    if passphrase != getpass("The same again: "):
+        sys.exit("These were two different passphrases. Nothing was changed.")
+    try:
+        content = seal(secrets, passphrase)
+    except SealError as error:
+        sys.exit(str(error))
+    with open(os.open(ROOT / keys, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+    say(f"They are in {keys} now, and are asked for by their passphrase at the next start.")
+    if input("Take them out of .env? (yes/no) ").strip().lower() == "yes":
+        kept = [
+            line for line in lines if line.partition("=")[0].removeprefix("export ").strip() not in secrets
+        ]
+        (ROOT / ".env").write_text("\n".join(kept) + "\n")
+        say(
+            "Taken out. What was on the disk before may be read until it is overwritten: better take new keys."
+        )
+
+
 def become(arguments):
     """Go on as another Python program, so that its output, signals and exit status are its own."""
     sys.stdout.flush()
