@@ -159,6 +159,15 @@ def story(delivery: Delivery, zone: ZoneInfo) -> str:
             end = ""
         case Status.DELIVERED:
             end = f"Delivered at {when}."
+        case Status.BOUNCED:
+            plain = explain(delivery.detail)
+            end = (
+                f"Came back at {when}. {plain}"
+                if plain
+                else f"Came back at {when}: {_sentence(delivery.detail)}"
+            )
+        case Status.COMPLAINED:
+            end = f"The recipient reported it as spam at {when}."
         case Status.CANCELLED:
             end = f"Cancelled at {when}; it was not sent."
         case _:

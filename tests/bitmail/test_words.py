@@ -60,6 +60,11 @@ def test_a_story_tells_each_try_once_with_time_and_provider() -> None:
         story(delivery(Status.DEFERRED, REFUSED, detail=REFUSED.detail), BERLIN)
         == f"{refusal} It is tried again by itself."
     )
+    assert (
+        story(delivery(Status.BOUNCED, TAKEN, detail="550 not on a Sunday"), BERLIN)
+        == "two took it at 14:02:07 in 112 ms. Came back at 14:02:07: 550 not on a Sunday."
+    )
+    assert story(delivery(Status.COMPLAINED), BERLIN) == "The recipient reported it as spam at 14:02:07."
     assert story(delivery(Status.FAILED, detail="Nobody takes a mail this large"), BERLIN) == (
         "Nobody takes a mail this large."
     )
@@ -69,7 +74,7 @@ def test_a_reason_is_told_in_plain_language_where_it_is_known_and_else_in_its_ow
     words = "550 5.1.1 user unknown"
     plain = "The receiving server says that this mailbox does not exist."
     assert story(delivery(Status.BOUNCED, TAKEN, detail=words), BERLIN) == (
-        f"two took it at 14:02:07 in 112 ms. {plain}"
+        f"two took it at 14:02:07 in 112 ms. Came back at 14:02:07. {plain}"
     )
     odd = Attempt("one", Outcome.REJECTED_MESSAGE, NOW, 3, "550 Not on a Sunday")
     assert story(delivery(Status.FAILED, odd, detail=odd.detail), BERLIN) == (
