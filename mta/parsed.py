@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 
 from mta.addresses import NAME_CHARACTERS, Address, BadAddress, halves
 from mta.charsets import decode
-from mta.email import DEFAULT_TYPE, Attachment, one_line
+from mta.email import DEFAULT_TYPE, DIRECTION, Attachment, one_line
 from mta.fields import Head, decode_base64, decode_words, parameters, read_head
 from mta.listmail import NO_WAY, Unsubscribe, read_unsubscribe
 from mta.pieces import Kind, Piece, split_addresses
@@ -171,8 +171,13 @@ def _without_group(piece: Piece) -> tuple[str, Piece]:
 def _mailbox(piece: Piece) -> Mailbox:
     specification = piece.specification
     if "@" in specification:
-        return Mailbox(decode_words(piece.name), one_line(specification))
-    return Mailbox(decode_words(piece.name or piece.text), "")
+        return Mailbox(_name(piece.name), DIRECTION.sub("", one_line(specification)))
+    return Mailbox(_name(piece.name or piece.text), "")
+
+
+def _name(words: str) -> str:
+    """A display name; it cannot turn around what stands after it on the screen."""
+    return DIRECTION.sub("", decode_words(words))
 
 
 def _date(value: str) -> datetime | None:
