@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 
 import reflex as rx
 from reflex.middleware.middleware import Middleware
 from reflex.state import BaseState, OnLoadInternalState, State, StateUpdate
 from reflex_base.event import Event
+from reflex_base.registry import RegistrationContext
 from reflex_base.utils.format import format_event_handler
 
 from bitmail.current import call_as, session_of
 from bitmail.routes import LOG_IN
 from bitmail.state.login import LogInState
+
+# It would write down the arguments that strangers send.
+logging.getLogger("reflex_base.event.processor.base_state_processor").setLevel(logging.ERROR)
 
 
 @lru_cache(maxsize=1)
@@ -29,6 +34,18 @@ def public_events() -> frozenset[str]:
     return frozenset(format_event_handler(handler) for handler in handlers)
 
 
+@lru_cache(maxsize=1)
+def refused_events() -> frozenset[str]:
+    """The full names of the events that Reflex adds to ours and no page of ours sends, such as setting any variable."""
+    registered = RegistrationContext.get().event_handlers
+    return (
+        frozenset(
+            name for name, one in registered.items() if not one.handler.fn.__module__.startswith("bitmail.")
+        )
+        - public_events()
+    )
+
+
 class Gate(Middleware):
     """Looks the session up for each event, so that a log-out anywhere bites at once."""
 
@@ -36,6 +53,8 @@ class Gate(Middleware):
         """Let the event pass, or send the browser to the log-in page."""
         if event.name in public_events():
             return None
+        if event.name in refused_events():
+            return StateUpdate()
         session = await session_of(state.router_data.get("headers", {}).get("cookie", ""))
         if session is None:
             return StateUpdate(events=Event.from_event_type(rx.redirect(LOG_IN)))

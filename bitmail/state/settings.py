@@ -17,6 +17,7 @@ from bitmail.refusal import REFUSAL_COOKIE, Refusal
 from bitmail.sessions import Visit
 from bitmail.state.session import SessionState
 from bitmail.tokens import Scope, Token
+from bitmail.view import number
 from bitmail.words import browser_name, day_time
 
 DONE = {"password": "Your password is changed, and every other browser is logged out."}
@@ -114,7 +115,7 @@ class SettingsState(rx.State):
     async def end_session(self, id: int) -> None:
         """End one session."""
         me = caller()
-        await off_loop(service().model.end_session, me.user, int(id))
+        await off_loop(service().model.end_session, me.user, number(id))
         await self._look()
 
     @rx.event
@@ -129,12 +130,12 @@ class SettingsState(rx.State):
         """Make an API token."""
         me = caller()
         model = service().model
-        scopes = [scope for scope in Scope if form.get(scope.value)]
-        typed = str(form.get("days", ""))
+        scopes = [scope for scope in Scope if isinstance(form, dict) and form.get(scope.value)]
+        typed = _field(form, "days")
         days = float(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 5 else 0.0
         try:
             self.new_token = await off_loop(
-                model.make_token, me.user, str(form.get("name", "")), scopes, days
+                model.make_token, me.user, _field(form, "name")[:1000], scopes, days
             )
         except Refused as refused:
             self.errors = {**self.errors, "token": str(refused)}
@@ -146,7 +147,7 @@ class SettingsState(rx.State):
     async def end_token(self, id: int) -> None:
         """End an API token."""
         me = caller()
-        await off_loop(service().model.end_token, me.user, int(id))
+        await off_loop(service().model.end_token, me.user, number(id))
         await self._look()
 
     @rx.event
@@ -164,7 +165,7 @@ class SettingsState(rx.State):
         """Turn the second factor on: the app shows the right code."""
         me = caller()
         try:
-            codes = await off_loop(service().model.turn_second_factor_on, me, str(form.get("code", ""))[:40])
+            codes = await off_loop(service().model.turn_second_factor_on, me, _field(form, "code")[:40])
         except Refused as refused:
             self.errors = {**self.errors, "code": str(refused)}
             return
@@ -176,7 +177,7 @@ class SettingsState(rx.State):
     async def end_second_factor(self, form: dict[str, Any]) -> None:
         """Turn the second factor off, for who knows the password."""
         me = caller()
-        password = str(form.get("password", ""))[:1000]
+        password = _field(form, "password")[:1000]
         try:
             await off_loop(service().model.turn_second_factor_off, me, password)
         except Refused as refused:
@@ -225,6 +226,12 @@ class SettingsState(rx.State):
         self.theme, self.density = wanted.theme.value, wanted.density.value
         self.images, self.editor = wanted.images.value, wanted.editor.value
         self.undo, self.shortcuts = str(wanted.undo), wanted.shortcuts
+
+
+def _field(form: object, name: str) -> str:
+    """What stands in a field of a form, or ""; clients send anything."""
+    value = form.get(name) if isinstance(form, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 @dataclass(frozen=True)
