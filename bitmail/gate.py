@@ -12,6 +12,7 @@ from reflex_base.event import Event
 from reflex_base.registry import RegistrationContext
 from reflex_base.utils.format import format_event_handler
 
+from bitmail.arguments import Unfit, clean
 from bitmail.current import call_as, session_of
 from bitmail.routes import LOG_IN
 from bitmail.state.login import LogInState
@@ -53,7 +54,12 @@ class Gate(Middleware):
         """Let the event pass, or send the browser to the log-in page."""
         if event.name in public_events():
             return None
-        if event.name in refused_events():
+        registered = RegistrationContext.get().event_handlers.get(event.name)
+        if registered is None or event.name in refused_events():
+            return StateUpdate()
+        try:
+            event.payload.update(clean(registered.handler.fn, event.payload))
+        except Unfit:
             return StateUpdate()
         session = await session_of(state.router_data.get("headers", {}).get("cookie", ""))
         if session is None:
