@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from bitmail import routes
 from bitmail.api import api
+from bitmail.crowd import Crowd
 from bitmail.current import off_loop, service
 from bitmail.frontend import CLIENT
 from bitmail.gate import Gate
@@ -45,9 +46,11 @@ async def lifespan() -> AsyncIterator[None]:
     running.model.watch(live.changed)
     await off_loop(version)  # asks git, once
     await off_loop(running.start)
+    trimming = asyncio.create_task(Crowd(app).watch())
     try:
         yield
     finally:
+        trimming.cancel()
         await off_loop(running.stop)
 
 

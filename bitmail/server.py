@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from bitmail.patience import Patience
 from bitmail.shutdown import ExitStatus, Shutdown, is_disk_full
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def serve(
     config = uvicorn.Config(
         lifespan,
         lifespan="on",
+        http=Patience,
         ws="wsproto",
         access_log=False,
         log_config=None,

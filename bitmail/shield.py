@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import re
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -15,10 +16,30 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bitmail.current import SESSION_COOKIE, cookie, session_of
+from bitmail.rates import Room, TooSlow, hurried, paced
 from bitmail.routes import GUARDED, HOOKS, INBOX, LOG_IN
 
 BODY_LIMIT = 40 * 1024 * 1024
 """Bytes that one request may carry: 25 MB of files in base64, and the words around them."""
+PERMISSIONS = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        *("accelerometer", "autoplay", "browsing-topics", "camera", "display-capture", "encrypted-media"),
+        *(
+            "fullscreen",
+            "geolocation",
+            "gyroscope",
+            "hid",
+            "idle-detection",
+            "magnetometer",
+            "microphone",
+            "midi",
+        ),
+        *("payment", "picture-in-picture", "publickey-credentials-get", "screen-wake-lock", "serial", "usb"),
+        *("web-share", "xr-spatial-tracking"),
+    )
+)
+"""What no page of ours needs, and so no page may ask for."""
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 _INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
 _ENV_FILE = re.compile(r"/assets/reflex-env-[A-Za-z0-9_-]+\.js")
@@ -47,6 +68,7 @@ class Shield:
         self._hosts = frozenset(urlsplit(origin).netloc for origin in self._origins)
         self._secret = secret
         self._policy = _content_security_policy(client)
+        self._room = Room()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, refuse, or let pass; an ASGI application."""
@@ -56,21 +78,30 @@ class Shield:
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
         if refusal is not None:
-            await _refuse(refusal, scope, receive, send)
+            await _refuse(refusal, scope, receive, self._hardened(scope, send))
             return
         if scope["path"].startswith("/_event"):
             scope = {**scope, "query_string": self._bound(scope["query_string"], headers)}
         if scope["type"] == "websocket":
-            await self._app(scope, receive, send)
+            session = await session_of(headers.get("cookie", ""))
+            with self._room.entered(session.id if session else 0) as has_room:
+                if not has_room:
+                    await _refuse(_too_many(), scope, receive, send)
+                    return
+                await self._app(scope, paced(receive, time.monotonic), send)
             return
         answer = await self._own_answer(scope, headers)
         if answer is not None:
             await answer(scope, receive, self._hardened(scope, send))
             return
         try:
-            await self._app(scope, _counted(receive), self._hardened(scope, send))
+            body = hurried(_counted(receive), time.monotonic)
+            await self._app(scope, body, self._hardened(scope, send))
         except BodyTooLarge:
             await _too_large()(scope, receive, self._hardened(scope, send))
+        except TooSlow:
+            answer = PlainTextResponse("The body of this request did not come in time.\n", 408)
+            await answer(scope, receive, self._hardened(scope, send))
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         host, origin = headers.get("host", ""), headers.get("origin")
@@ -90,6 +121,8 @@ class Shield:
             )
         if scope["path"].startswith("/_upload"):
             return PlainTextResponse("There is nothing here.\n", 404)
+        if scope["type"] == "http" and scope["path"].startswith("/_event"):
+            return PlainTextResponse("Pages connect here by websocket alone.\n", 400)
         length = headers.get("content-length", "0")
         if scope["type"] == "http" and (not length.isdecimal() or int(length) > BODY_LIMIT):
             return _too_large()
@@ -126,11 +159,16 @@ class Shield:
                 )
         return None
 
+    def _is_secure(self, scope: Scope) -> bool:
+        """Whether the browser came by TLS, to us or to what stands in front of us."""
+        host = Headers(scope=scope).get("host", "").lower()
+        return scope["scheme"] in ("https", "wss") or f"https://{host}" in self._origins
+
     def _addressed(self, script: str, scope: Scope, headers: Headers) -> str:
         host = headers.get("host", "")
         if not re.fullmatch(r"[A-Za-z0-9.:\[\]-]+", host):
             host = "localhost"
-        secure = "s" if scope["scheme"] == "https" or f"https://{host.lower()}" in self._origins else ""
+        secure = "s" if self._is_secure(scope) else ""
         return _BAKED_URL.sub(lambda found: f"{found[1]}{secure}://{host}", script)
 
     def _hardened(self, scope: Scope, send: Send) -> Send:
@@ -142,6 +180,10 @@ class Shield:
                 headers.setdefault("X-Frame-Options", "DENY")
                 headers.setdefault("Referrer-Policy", "same-origin")
                 headers["Cross-Origin-Opener-Policy"] = "same-origin"
+                headers["Cross-Origin-Resource-Policy"] = "same-origin"
+                headers["Permissions-Policy"] = PERMISSIONS
+                if self._is_secure(scope):
+                    headers["Strict-Transport-Security"] = "max-age=31536000"
                 is_asset = scope["path"].startswith("/assets/") and not _ENV_FILE.fullmatch(scope["path"])
                 if is_asset and message["status"] in (200, 304):
                     headers["Cache-Control"] = "public, max-age=31536000, immutable"
@@ -192,6 +234,10 @@ def _counted(receive: Receive) -> Receive:
         return message
 
     return counted
+
+
+def _too_many() -> Response:
+    return PlainTextResponse("Too many pages are open. Close some, then reload this one.\n", 429)
 
 
 def _too_large() -> Response:
