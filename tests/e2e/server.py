@@ -54,6 +54,10 @@ class Server:
         """Wait until it serves, or ended before."""
         return self._looked_at.wait(PATIENCE) and self._serves
 
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
     def status(self) -> int | None:
         """Its exit status, or None while it runs."""
         return self._process.poll()
