@@ -58,6 +58,7 @@ class SessionState(rx.State):
     folder_problem: str = ""
     shortcuts: bool = True
     density: str = "normal"
+    theme: str = "system"
     notices: list[ShownNotice] = []  # noqa: RUF012
     _last_notice: int = -1
 
@@ -94,11 +95,14 @@ class SessionState(rx.State):
 
     @rx.event
     async def set_zone(self, zone: str) -> list[rx.event.EventCallback] | None:
-        """The browser says in which time zone the person is."""
-        me = caller()
-        if not is_zone(zone) or zone == me.zone:
+        """The browser says in which time zone the person is; a zone that they chose counts more."""
+        me, model = caller(), service().model
+        if not is_zone(zone):
             return None
-        await off_loop(service().model.sessions.set_zone, me, zone)
+        zone = (await off_loop(model.preferences.of, me.user)).zone or zone
+        if zone == me.zone:
+            return None
+        await off_loop(model.sessions.set_zone, me, zone)
         return [MailboxState.refresh, MessageState.open, DeliveryState.refresh]
 
     @rx.event
@@ -120,7 +124,8 @@ class SessionState(rx.State):
     async def _look(self) -> None:
         user = caller().user
         wanted = await off_loop(service().model.preferences.of, user)
-        self.shortcuts, self.density = wanted.shortcuts, wanted.density.value
+        self.shortcuts = wanted.shortcuts
+        self.density, self.theme = wanted.density.value, wanted.theme.value
         counts, folders = await off_loop(_counts, user)
         self.unread, self.drafts, self.outbox, self.spam = (_count_shown(count) for count in counts)
         rows = [
