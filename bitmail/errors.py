@@ -39,6 +39,18 @@ class AlreadySent(Refused):
     """The same key was used for another mail, which is on its way."""
 
 
+class Overtaken(Refused):
+    """Another window changed the same draft meanwhile."""
+
+
+class TooLate(Refused):
+    """The mail is on its way and cannot be called back."""
+
+
+class NoSuchContact(Refused):
+    """There is no such contact for this person."""
+
+
 class NoSuchMail(Refused):
     """There is no such mail for this person."""
 
@@ -48,7 +60,7 @@ class FieldError:
     """One thing wrong with what was typed.
 
     Attributes:
-        field: `to`, `cc`, `bcc`, `subject`, `text`, `attachments`.
+        field: `to`, `cc`, `bcc`, `reply_to`, `subject`, `text`, `html`, `attachments`.
         value: the offending part as it was typed.
         reason: why, as a sentence.
     """

@@ -7,21 +7,26 @@ import logging
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
 
 from bitmail.accounts import Account, Accounts, SignUp
+from bitmail.attachments import Attachments
 from bitmail.audit import Action, Audit
+from bitmail.contacts import Contacts
 from bitmail.door import Client, Door
-from bitmail.drafts import Drafts
+from bitmail.drafts import Drafts, new_key
 from bitmail.errors import NoSuchMail
 from bitmail.mailboxes import Mailboxes
 from bitmail.outbox import Outbox
+from bitmail.phrases import Phrases
+from bitmail.replies import Answer, edit_as_new, forward, reply
 from bitmail.secondfactor import SecondFactor
 from bitmail.senders import TrustedSenders
 from bitmail.sessions import Session, Sessions
 from bitmail.tokens import Tokens
 from mta.container import Container
-from mta.events import Event, EventKind
+from mta.events import Event, EventKind, StatusChange
 from mta.incoming import IncomingMail
 from mta.submission import Submission
 from store import Blobs, JsonStore
@@ -55,8 +60,8 @@ class MailModel:
     """Accounts, sessions, mailboxes, drafts and sending, over one store and one container. Every call may block.
 
     Attributes:
-        accounts, sessions, tokens, second_factor, audit, door, mailboxes, trusted, drafts, outbox: the parts, each
-            with its verbs.
+        accounts, sessions, tokens, second_factor, audit, door, mailboxes, trusted, drafts, attachments, contacts,
+            phrases, outbox: the parts, each with its verbs.
     """
 
     def __init__(
@@ -85,15 +90,18 @@ class MailModel:
         self.door = Door(store, self.accounts, self.sessions, secret=secret, sign_up=sign_up)
         self.mailboxes = Mailboxes(store, blobs)
         self.trusted = TrustedSenders(store)
-        self.drafts = Drafts(store)
-        self.outbox = Outbox(store, blobs, self.drafts, container)
+        self.attachments = Attachments(store, blobs)
+        self.drafts = Drafts(store, self.attachments)
+        self.contacts = Contacts(store)
+        self.phrases = Phrases(store)
+        self.outbox = Outbox(store, blobs, self.drafts, self.attachments, self.contacts, container)
         self._container = container
         self._notices: defaultdict[str, deque[Notice]] = defaultdict(lambda: deque(maxlen=NOTICES))
         self._given: dict[int, int] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._watchers: list[Callable[[str], None]] = []
-        container.watch(lambda change: self._changed(change.owner))
+        container.watch(self._status_changed)
         container.listen(self._heard)
 
     def log_in(self, name: str, password: str) -> tuple[Account, str]:
@@ -156,6 +164,29 @@ class MailModel:
         found = self._container.submissions(ids)
         return {id: submission for id, submission in found.items() if submission.owner == user}
 
+    def answer(self, user: str, id: int, how: Answer, zone: ZoneInfo) -> str:
+        """Begin a draft that goes on from a mail of this person; return its key.
+
+        Raises:
+            NoSuchMail: there is none, or it is somebody else's.
+            Unsendable: its files are larger together than a mail may be; the draft has none of them.
+        """
+        mail, content = self.mailboxes.mail(user, id), self.mailboxes.content(user, id)
+        key, own = new_key(), self.accounts.account(user).address
+        match how:
+            case Answer.FORWARD:
+                beginning = forward(content, key, zone)
+            case Answer.EDIT_AS_NEW:
+                beginning = edit_as_new(content, key, mail.bcc)
+            case _:
+                beginning = reply(content, key, own, zone, to_all=how is Answer.REPLY_ALL)
+        draft = beginning.draft
+        if how is not Answer.EDIT_AS_NEW:
+            draft = replace(draft, text=self.phrases.signed(user) + draft.text)
+        self.drafts.begin(user, draft)
+        self.attachments.keep(user, key, beginning.files)
+        return key
+
     def receive(self, mail: IncomingMail) -> None:
         """File an incoming mail in INBOX; it is durable when this returns, and repeating changes nothing."""
         account = self.accounts.at(mail.recipient)
@@ -182,6 +213,14 @@ class MailModel:
     def watch(self, watcher: Callable[[str], None]) -> None:
         """Have `watcher` called with a person's name whenever something of theirs changed, from any thread."""
         self._watchers.append(watcher)
+
+    def changed(self, user: str) -> None:
+        """Something of this person's was changed by a handler: their other pages are to look."""
+        self._changed(user)
+
+    def _status_changed(self, change: StatusChange) -> None:
+        self.outbox.heard(change.submission_id, change.status)
+        self._changed(change.owner)
 
     def _heard(self, event: Event) -> None:
         if event.kind is EventKind.INFORM_USER and event.owner:
