@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import reflex as rx
+from reflex_components_core.core._upload import upload
 from starlette.types import ASGIApp
 
 from bitmail import routes
@@ -18,6 +19,7 @@ from bitmail.gate import Gate
 from bitmail.live import Live
 from bitmail.pages import compose, login, mailbox, shell
 from bitmail.shield import Shield
+from bitmail.state.compose import ComposeState
 from bitmail.state.login import LogInState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
@@ -53,15 +55,23 @@ def failed(exception: Exception) -> None:
     log.error("an event could not be handled", exc_info=exception)
 
 
+def around() -> rx.Component:
+    """What every page is surrounded by, and what outlives it."""
+    return rx.fragment(shell.connection(), compose.windows())
+
+
+http = api()
 app = rx.App(
     stylesheets=["/bitmail.css"],
     head_components=[rx.el.link(rel="icon", href="/mark.svg", type="image/svg+xml")],
     html_lang="en",
     toaster=None,
     backend_exception_handler=failed,
-    api_transformer=[api(), shielded],
-    app_wraps={(5, "Overlay"): lambda stateful: shell.connection() if stateful else None},
+    api_transformer=[http, shielded],
+    app_wraps={(5, "Overlay"): lambda stateful: around() if stateful else None},
 )
+# Reflex's own way in for files, without its way out: the shield asks for a session, and the gate once more.
+http.add_route("/_upload", upload(app), methods=["POST"])
 app.add_middleware(Gate())
 app.register_lifespan_task(lifespan)
 
@@ -71,11 +81,11 @@ for route, name in ((routes.INBOX, "Inbox"), (routes.DRAFTS, "Drafts"), (routes.
         mailbox.mailbox(route, name),
         route=route,
         title=f"{name} · BitMail",
-        on_load=[SessionState.enter, MailboxState.open, MessageState.open],
+        on_load=[SessionState.enter, MailboxState.open, MessageState.open, ComposeState.follow],
     )
 app.add_page(
-    compose.compose(),
+    mailbox.mailbox(routes.INBOX, "Inbox"),
     route=routes.COMPOSE,
     title="New message · BitMail",
-    on_load=[SessionState.enter, MailboxState.open],
+    on_load=[SessionState.enter, ComposeState.arrive],
 )

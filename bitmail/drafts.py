@@ -147,7 +147,7 @@ class Drafts:
         """
         check_size(draft)
         draft = replace(draft, **{name: storable(getattr(draft, name)) for name in TYPED})
-        if draft.is_empty or self._is_over(user, draft.key):
+        if draft.is_empty or self.is_over(user, draft.key):
             return 0
         writer = hold.writer if hold else ""
         while True:
@@ -172,7 +172,7 @@ class Drafts:
 
     def touch(self, user: str, key: str) -> None:
         """See to it that there is a draft: one that has only files is one too."""
-        if not self._is_over(user, key) and self._find(user, key) is None:
+        if not self.is_over(user, key) and self._find(user, key) is None:
             self._put(user, Draft(key), revision=1, writer="")
 
     def fork(self, user: str, draft: Draft) -> Draft:
@@ -221,7 +221,8 @@ class Drafts:
                 self._attachments.forget(user, entry.data["discarded"])
                 self._store.remove(entry.id)
 
-    def _is_over(self, user: str, key: str) -> bool:
+    def is_over(self, user: str, key: str) -> bool:
+        """Whether the draft of this key was sent or discarded."""
         ways = ({"user": user, "send": key}, {"user": user, "discarded": key})
         return any(self._store.get(way, limit=1) for way in ways)
 

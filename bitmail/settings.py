@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from bitmail.accounts import SignUp
+from bitmail.outbox import UNDO_FOR
 from mta.addresses import BadAddress, parse_address
 from mta.configuration import MtaSettings
 
@@ -19,6 +20,7 @@ class Settings(MtaSettings):
         origins: origins that may open the websocket and post forms, separated by blanks or commas; empty for the
             address that the page is served at.
         signup: how an account comes to be: by the first log-in, by an invitation, or by the operator alone.
+        undo: seconds in which a mail sent from the page can be called back; 0 for none.
     """
 
     host: str = "127.0.0.1"
@@ -26,6 +28,7 @@ class Settings(MtaSettings):
     domain: str = "localhost"
     origins: str = ""
     signup: SignUp = SignUp.FIRST_LOG_IN
+    undo: float = Field(default=UNDO_FOR, ge=0, le=120)
 
     @field_validator("domain")
     @classmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import reflex as rx
 from reflex_components_core.el.elements.base import BaseHTML
@@ -32,19 +31,6 @@ class PostForm(BaseHTML):
 
     action: rx.Var[str]
     method: rx.Var[str]
-
-
-class DraftForm(rx.el.form.__self__):  # type: ignore[misc, name-defined]
-    """A form that tells all its values while they are typed, not only when it is submitted."""
-
-    on_input: rx.EventHandler[lambda event: [_values(event)]]
-    on_blur: rx.EventHandler[lambda event: [_values(event)]]
-
-
-def _values(event: rx.Var[Any]) -> rx.Var[dict[str, Any]]:
-    return rx.Var(
-        _js_expr=f"Object.fromEntries(new FormData({event!s}.currentTarget))", _var_type=dict[str, Any]
-    )
 
 
 def icon(name: str, size: int = 16) -> rx.Component:

@@ -9,6 +9,7 @@ import reflex as rx
 from bitmail.current import caller, off_loop, service
 from bitmail.mailboxes import COUNTED
 from bitmail.model import Notice
+from bitmail.state.composer import COMPOSERS
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
 from bitmail.version import version
@@ -64,7 +65,7 @@ class SessionState(rx.State):
             self._last_notice = news[-1].number
             self.notices = [*self.notices, *(_shown(notice) for notice in news)][-SHOWN:]
         await self._count()
-        return [MailboxState.refresh, MessageState.refresh]
+        return [MailboxState.refresh, MessageState.refresh, *(window.refresh for window in COMPOSERS)]
 
     @rx.event
     def dismiss(self, number: int) -> None:
