@@ -14,12 +14,14 @@ from starlette.types import ASGIApp
 from bitmail import routes
 from bitmail.api import api
 from bitmail.current import off_loop, service
+from bitmail.downloads import downloads
 from bitmail.frontend import CLIENT
 from bitmail.gate import Gate
 from bitmail.live import Live
-from bitmail.pages import compose, login, mailbox, shell
+from bitmail.pages import compose, contacts, login, mailbox, shell
 from bitmail.shield import Shield
 from bitmail.state.compose import ComposeState
+from bitmail.state.contacts import ContactsState
 from bitmail.state.login import LogInState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
@@ -61,6 +63,7 @@ def around() -> rx.Component:
 
 
 http = api()
+http.routes.extend(downloads())
 app = rx.App(
     stylesheets=["/bitmail.css"],
     head_components=[rx.el.link(rel="icon", href="/mark.svg", type="image/svg+xml")],
@@ -88,4 +91,10 @@ app.add_page(
     route=routes.COMPOSE,
     title="New message · BitMail",
     on_load=[SessionState.enter, ComposeState.arrive],
+)
+app.add_page(
+    contacts.contacts(),
+    route=routes.CONTACTS,
+    title="Contacts · BitMail",
+    on_load=[SessionState.enter, ContactsState.open, ComposeState.follow],
 )

@@ -9,8 +9,11 @@ INBOX = "/inbox"
 DRAFTS = "/drafts"
 SENT = "/sent"
 COMPOSE = "/compose"
+CONTACTS = "/contacts"
+CONTACTS_VCARD = "/contacts.vcf"
+CONTACTS_CSV = "/contacts.csv"
 
-GUARDED = (INBOX, DRAFTS, SENT, COMPOSE)
+GUARDED = (INBOX, DRAFTS, SENT, COMPOSE, CONTACTS)
 """Pages that need a session."""
 
 ENTER = "/enter"
@@ -26,6 +29,10 @@ OPENED = "mail"
 """The query parameter that names the mail to show."""
 DRAFT = "draft"
 """The query parameter that names the draft to write on."""
+CONTACT = "contact"
+"""The query parameter that names the contact to edit; `new` for one that is not there yet."""
+FIND = "find"
+"""The query parameter with the words by which contacts are looked for."""
 MAILTO = "mailto"
 """The query parameter with a `mailto:` link to follow, of the page that begins a mail."""
 OLDER = "before"

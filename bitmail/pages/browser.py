@@ -72,10 +72,10 @@ def choose(name: str, text: rx.Var[str]) -> rx.Var[Any]:
     return _about(text, f'{done}.value += "\\n" + {text!s}, {typing}.value = ""')
 
 
-def upload(handler: Any, slot: int, window: rx.Var[str], progress: Any, files: rx.Var[Any]) -> EventSpec:
+def upload(handler: Any, files: rx.Var[Any], *arguments: rx.Var[Any], progress: Any = None) -> EventSpec:
     """Send these files to a handler by HTTP, each time as an upload of its own."""
-    spec: EventSpec = handler(rx.upload_files(upload_id="files", on_upload_progress=progress), window)
-    once = rx.Var(f'"composer{slot}-" + Date.now() + "-" + Math.random()', _var_type=str)
+    spec: EventSpec = handler(rx.upload_files(upload_id="files", on_upload_progress=progress), *arguments)
+    once = rx.Var('"files-" + Date.now() + "-" + Math.random()', _var_type=str)
     given = {"files": files, "upload_id": once}
     return spec.with_args(tuple((name, given.get(str(name), value)) for name, value in spec.args))
 

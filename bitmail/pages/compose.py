@@ -81,8 +81,8 @@ def form(slot: int, window: type[Composer], title: rx.Var[str]) -> rx.Component:
         on_submit=lambda: window.send(finished).prevent_default,
         on_input=lambda: window.keep(browser.values(slot)).debounce(SAVE_AFTER),
         on_blur=lambda: window.keep(left),
-        on_paste=lambda given: take(slot, window, given),
-        on_drop=lambda given: take(slot, window, given),
+        on_paste=lambda given: take(window, given),
+        on_drop=lambda given: take(window, given),
         on_drag_over=lambda: rx.noop().prevent_default,
         on_key_down=lambda chord: rx.cond(
             chord == "mod+Enter",
@@ -92,10 +92,10 @@ def form(slot: int, window: type[Composer], title: rx.Var[str]) -> rx.Component:
     )
 
 
-def take(slot: int, window: type[Composer], given: rx.Var[list[object]]) -> list[rx.event.EventSpec]:
+def take(window: type[Composer], given: rx.Var[list[object]]) -> list[rx.event.EventSpec]:
     """Files were pasted or dropped; a paste of words is none of ours."""
     some = given.length() > 0
-    send = browser.upload(window.attach, slot, window.window, window.progress, given)
+    send = browser.upload(window.attach, given, window.window, progress=window.progress)
     return [
         rx.cond(some, window.announce(browser.described(given)).prevent_default, rx.noop()),
         rx.cond(some, send, rx.noop()),
@@ -256,7 +256,7 @@ def foot(slot: int, window: type[Composer]) -> rx.Component:
                 type="file",
                 multiple=True,
                 aria_label="Attach files",
-                on_change=lambda given: take(slot, window, given),
+                on_change=lambda given: take(window, given),
             ),
             class_name="btn ghost pick",
             title="Attach files",

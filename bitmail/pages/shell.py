@@ -13,6 +13,7 @@ PLACES = (
     ("Inbox", routes.INBOX, "inbox", SessionState.unread),
     ("Drafts", routes.DRAFTS, "pencil", SessionState.drafts),
     ("Sent", routes.SENT, "send", ""),
+    ("Contacts", routes.CONTACTS, "users", ""),
 )
 ZONE = rx.Var(_js_expr="Intl.DateTimeFormat().resolvedOptions().timeZone", _var_type=str)
 

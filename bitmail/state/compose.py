@@ -9,7 +9,7 @@ import reflex as rx
 
 from bitmail import routes
 from bitmail.current import caller, off_loop, service
-from bitmail.drafts import is_key, new_key
+from bitmail.drafts import LINE_LIMIT, Draft, is_key, new_key
 from bitmail.errors import NoSuchMail, Unsendable
 from bitmail.replies import Answer, from_mailto
 from bitmail.state.composer import COMPOSERS
@@ -25,6 +25,16 @@ class ComposeState(rx.State):
     async def new(self) -> Any:
         """Compose was clicked."""
         return await self._open(new_key())
+
+    @rx.event
+    async def write_to(self, line: str) -> Any:
+        """A mail to somebody in particular is to be written."""
+        if not isinstance(line, str):
+            return None
+        model, user, key = service().model, caller().user, new_key()
+        text = await off_loop(model.phrases.signed, user)
+        await off_loop(model.drafts.begin, user, Draft(key, to=line[:LINE_LIMIT], text=text))
+        return await self._open(key)
 
     @rx.event
     async def answer(self, mail: int, how: str) -> Any:
