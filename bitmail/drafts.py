@@ -170,10 +170,22 @@ class Drafts:
             if self._store.update_by_id(entry.id, changes, expecting=expected):
                 return revision + 1
 
-    def touch(self, user: str, key: str) -> None:
-        """See to it that there is a draft: one that has only files is one too."""
-        if not self.is_over(user, key) and self._find(user, key) is None:
-            self._put(user, Draft(key), revision=1, writer="")
+    def touch(self, user: str, key: str, writer: str = "") -> None:
+        """See to it that there is a draft, and that it counts as written on: its files were changed.
+
+        Args:
+            user: whose draft.
+            key: its key.
+            writer: the window in which it happened, which goes on saving to it.
+        """
+        if self.is_over(user, key):
+            return
+        entry = self._find(user, key)
+        if entry is None:
+            self._put(user, Draft(key), revision=1, writer=writer)
+        elif _revision(entry) == 0:
+            touched = {"revision": "1", "writer": writer}
+            self._store.update_by_id(entry.id, touched, expecting=_place(user, key) | {"revision": "0"})
 
     def fork(self, user: str, draft: Draft) -> Draft:
         """Keep what was typed as a draft of its own, with the same files; return it under its new key."""

@@ -35,12 +35,9 @@ def values(slot: int, *changes: rx.Var[Any]) -> rx.Var[dict[str, Any]]:
 
 def finish(name: str, *, only_addresses: bool = False) -> rx.Var[Any]:
     """What is being typed into a field for people is finished; if asked so, only when it may be an address."""
-    done, typing = _element(name), _element(name + TYPING)
     holds = '.includes("@")' if only_addresses else ".trim()"
-    return rx.Var(
-        f'{typing}?.value{holds} && ({done}.value += "\\n" + {typing}.value, {typing}.value = "")',
-        _var_type=Any,
-    )
+    typing = _element(name + TYPING)
+    return rx.Var(f"{typing}?.value{holds} && ({_finished(name, f'{typing}.value')})", _var_type=Any)
 
 
 def finish_all(*, only_addresses: bool = False) -> list[rx.Var[Any]]:
@@ -59,17 +56,19 @@ def remove(name: str, chip: rx.Var[Chip]) -> rx.Var[Any]:
 
 
 def edit(name: str, chip: rx.Var[Chip]) -> rx.Var[Any]:
-    """Take one piece out of a field to type on it; what is being typed is finished first."""
+    """Take one piece out of a field to type on it; what is being typed is finished first.
+
+    The focus goes there before the text does: whatever loses it finishes what is typed.
+    """
     typing = _element(name + TYPING)
     return _about(
-        chip, f"{finish(name)!s}, {remove(name, chip)!s}, {typing}.value = {chip.text!s}, {typing}.focus()"
+        chip, f"{finish(name)!s}, {remove(name, chip)!s}, {typing}.focus(), {typing}.value = {chip.text!s}"
     )
 
 
 def choose(name: str, text: rx.Var[str]) -> rx.Var[Any]:
     """A suggestion takes the place of what is being typed."""
-    done, typing = _element(name), _element(name + TYPING)
-    return _about(text, f'{done}.value += "\\n" + {text!s}, {typing}.value = ""')
+    return _about(text, _finished(name, str(text)))
 
 
 def upload(handler: Any, files: rx.Var[Any], *arguments: rx.Var[Any], progress: Any = None) -> EventSpec:
@@ -83,6 +82,13 @@ def upload(handler: Any, files: rx.Var[Any], *arguments: rx.Var[Any], progress: 
 def described(files: rx.Var[Any]) -> rx.Var[list[dict[str, Any]]]:
     """Name and size of each file."""
     return _about(files, f"{files!s}.map(({{name, size}}) => ({{name, size}}))")
+
+
+def _finished(name: str, text: str) -> str:
+    """The text is one more line of the field, and what is being typed is nothing; whoever looks it up is told."""
+    done, typing = _element(name), _element(name + TYPING)
+    told = f'{typing}.dispatchEvent(new Event("input", {{bubbles: true}}))'
+    return f'{done}.value += "\\n" + {text}, {typing}.value = "", {told}'
 
 
 def _element(name: str) -> str:
@@ -162,6 +168,15 @@ class FilePicker(rx.el.input.__self__):  # type: ignore[misc, name-defined]
     """The browser's own dialog for files."""
 
     on_change: rx.EventHandler[_picked]
+
+
+class DownloadLink(BaseHTML):
+    """A link to a file: the browser fetches it, no page is opened."""
+
+    tag = "a"
+
+    href: rx.Var[str]
+    download: rx.Var[str]
 
 
 class WhenHidden(WindowEventListener):

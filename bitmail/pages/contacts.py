@@ -187,11 +187,11 @@ def carry() -> rx.Component:
                 ),
                 class_name="btn pick",
             ),
-            rx.el.a(
-                icon("download"), "Export vCard", href=routes.CONTACTS_VCARD, download=True, class_name="btn"
+            browser.DownloadLink.create(
+                icon("download"), "Export vCard", href=routes.CONTACTS_VCARD, download="", class_name="btn"
             ),
-            rx.el.a(
-                icon("download"), "Export CSV", href=routes.CONTACTS_CSV, download=True, class_name="btn"
+            browser.DownloadLink.create(
+                icon("download"), "Export CSV", href=routes.CONTACTS_CSV, download="", class_name="btn"
             ),
             class_name="answers",
         ),

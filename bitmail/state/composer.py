@@ -113,6 +113,8 @@ class Composer(rx.State, mixin=True):
         draft = self._typed(form)
         if draft is None:
             return
+        if form.get(self.offered_in + TYPING) != self.offered_for:
+            self._offer("", "", [])
         await self._show_people(form)
         try:
             await self._save(draft, caller())
@@ -209,7 +211,7 @@ class Composer(rx.State, mixin=True):
                 await off_loop(model.attachments.add, me.user, self.key, name, kind, pieces)
         except Unsendable as refusal:
             self._show(refusal.errors)
-        await off_loop(model.drafts.touch, me.user, self.key)
+        await off_loop(model.drafts.touch, me.user, self.key, self.window)
         await self._show_files(me)
         model.changed(me.user)
 
@@ -224,6 +226,7 @@ class Composer(rx.State, mixin=True):
         me, model = caller(), service().model
         if isinstance(id, int):
             await off_loop(model.attachments.remove, me.user, self.key, id)
+            await off_loop(model.drafts.touch, me.user, self.key, self.window)
             self.errors = {name: reason for name, reason in self.errors.items() if name != "attachments"}
             await self._show_files(me)
             model.changed(me.user)

@@ -63,6 +63,17 @@ def test_of_many_windows_that_save_at_once_one_wins_and_the_others_are_told(serv
     assert drafts.open("ada", key)[1] == 2
 
 
+def test_a_window_that_attached_a_file_first_goes_on_saving_to_the_same_draft(service: Service) -> None:
+    drafts, key = service.model.drafts, new_key()
+    drafts.touch("ada", key, "window")
+    assert drafts.save("ada", Draft(key, text="words"), Hold("window", 0)) == 2
+    begun = new_key()
+    drafts.begin("ada", Draft(begun, text="> quoted"))
+    drafts.touch("ada", begun, "window")
+    assert drafts.open("ada", begun)[1] == 1
+    assert drafts.save("ada", Draft(begun, text="Yes\n> quoted"), Hold("window", 0)) == 2
+
+
 def test_a_discarded_draft_comes_back_with_its_files_and_no_late_save_does_it(service: Service) -> None:
     drafts, files, key = service.model.drafts, service.model.attachments, new_key()
     draft = Draft(key, to="grace@example.com", text="words", in_reply_to="<a@b>")
