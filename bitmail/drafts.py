@@ -19,8 +19,8 @@ TEXT_LIMIT = 500_000
 LINE_LIMIT = 200_000
 """Characters in the fields for recipients: some thousand addresses."""
 SUBJECT_LIMIT = 2_000
-HTML_LIMIT = 1_000_000
-"""Characters of rich text, with its markup."""
+HTML_LIMIT = 1_900_000
+"""Characters of rich text, with its markup and its pictures."""
 SNIPPET = 140
 DISCARDED_KEPT = 86400.0
 """Seconds for which a discarded draft can be brought back."""

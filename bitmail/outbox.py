@@ -16,6 +16,7 @@ from bitmail.contacts import Contacts
 from bitmail.drafts import SNIPPET, Draft, Drafts, storable
 from bitmail.errors import AlreadySent, FieldError, NoSuchMail, TooLate, Unsendable
 from bitmail.mailboxes import MailboxName
+from bitmail.pictures import as_parts
 from bitmail.rawmail import prepare
 from mta.addresses import Address, parse_address, parse_recipients
 from mta.container import Container
@@ -156,9 +157,10 @@ class Outbox:
             raise Unsendable(
                 (FieldError("at", "", "That is too far away: a mail waits for a year at most."),)
             )
-        files = (*self._attachments.load(author.name, draft.key), *attachments)
+        html, pictures = as_parts(html or draft.html)
+        files = (*pictures, *self._attachments.load(author.name, draft.key), *attachments)
         leaves = datetime.fromtimestamp(max(now, not_before), UTC)
-        email = email_of(draft, author, date=leaves, html=html or draft.html, attachments=files)
+        email = email_of(draft, author, date=leaves, html=html, attachments=files)
         words = (draft.to, draft.cc, draft.bcc, draft.subject, draft.text, email.html or "", draft.reply_to)
         meaning = _digest(words, files)
         snippet = " ".join(email.text[: 2 * SNIPPET].split())[:SNIPPET]

@@ -145,8 +145,8 @@ class ComposerForm(BaseHTML):
     on_submit: rx.EventHandler[_nothing]
     on_input: rx.EventHandler[_nothing]
     on_blur: rx.EventHandler[_nothing]
-    on_paste: rx.EventHandler[_pasted]
-    on_drop: rx.EventHandler[_dropped]
+    on_paste_capture: rx.EventHandler[_pasted]
+    on_drop_capture: rx.EventHandler[_dropped]
     on_drag_over: rx.EventHandler[_nothing]
     on_key_down: rx.EventHandler[_chord]
 

@@ -8,9 +8,14 @@ from reflex_components_core.core.banner import has_connection_errors
 from bitmail.attachments import LIMIT, megabytes
 from bitmail.drafts import SUBJECT_LIMIT, TEXT_LIMIT
 from bitmail.pages import browser
+from bitmail.pages.editor import RichEditor
 from bitmail.pages.elements import icon
 from bitmail.pages.people import people_field
+from bitmail.pictures import PICTURE_LIMIT
+from bitmail.replies import Answer
+from bitmail.state.compose import ComposeState
 from bitmail.state.composer import COMPOSERS, Composer, FileRow, element_id
+from bitmail.state.message import MessageState
 from bitmail.state.toasts import Toast, ToastState
 
 SAVE_AFTER = 3000
@@ -66,8 +71,13 @@ def form(slot: int, window: type[Composer], title: rx.Var[str]) -> rx.Component:
                 aria_describedby=element_id(slot, "says_text"),
                 max_length=TEXT_LIMIT,
                 dir="auto",
+                hidden=window.rich != "",
                 class_name="words",
             ),
+            rx.el.textarea(
+                id=element_id(slot, "html"), name="html", hidden=True, custom_attrs={"aria-hidden": "true"}
+            ),
+            rx.cond(window.rich != "", rich_text(slot, window)),
             says(slot, window, "text"),
             files(slot, window),
             class_name="inside",
@@ -81,8 +91,8 @@ def form(slot: int, window: type[Composer], title: rx.Var[str]) -> rx.Component:
         on_submit=lambda: window.send(finished).prevent_default,
         on_input=lambda: window.keep(browser.values(slot)).debounce(SAVE_AFTER),
         on_blur=lambda: window.keep(left),
-        on_paste=lambda given: take(window, given),
-        on_drop=lambda given: take(window, given),
+        on_paste_capture=lambda given: take(window, given),
+        on_drop_capture=lambda given: take(window, given),
         on_drag_over=lambda: rx.noop().prevent_default,
         on_key_down=lambda chord: rx.cond(
             chord == "mod+Enter",
@@ -92,12 +102,31 @@ def form(slot: int, window: type[Composer], title: rx.Var[str]) -> rx.Component:
     )
 
 
+def rich_text(slot: int, window: type[Composer]) -> rx.Component:
+    """The editor, which comes when it is asked for. The form has its text at each key."""
+    mirror = f'document.forms.{browser.form_name(slot)}?.elements["html"]'
+    return rx.el.div(
+        RichEditor.create(
+            value=rx.Var(f'{mirror}?.value ?? ""', _var_type=str),
+            on_change=lambda html: window.keep(
+                browser.values(slot, rx.Var(f'f.elements["html"].value = {html!s}', _var_type=str))
+            ).debounce(SAVE_AFTER),
+        ),
+        role="group",
+        aria_label="Message",
+        class_name="rich",
+    )
+
+
 def take(window: type[Composer], given: rx.Var[list[object]]) -> list[rx.event.EventSpec]:
-    """Files were pasted or dropped; a paste of words is none of ours."""
-    some = given.length() > 0
+    """Files were picked, pasted or dropped. Words are none of ours; nor small pictures where the editor takes them."""
+    is_text = (
+        f"!{given!s}.every(f => /^image\\/(png|jpeg|gif|webp)$/.test(f.type) && f.size <= {PICTURE_LIMIT})"
+    )
+    some = (given.length() > 0) & ((window.rich == "") | rx.Var(is_text).to(bool))
     send = browser.upload(window.attach, given, window.window, progress=window.progress)
     return [
-        rx.cond(some, window.announce(browser.described(given)).prevent_default, rx.noop()),
+        rx.cond(some, window.announce(browser.described(given)).prevent_default.stop_propagation, rx.noop()),
         rx.cond(some, send, rx.noop()),
     ]
 
@@ -206,7 +235,7 @@ def files(slot: int, window: type[Composer]) -> rx.Component:
                     ),
                 ),
             ),
-            class_name="files",
+            class_name="enclosed",
             aria_label="Attachments",
         ),
         says(slot, window, "attachments"),
@@ -261,9 +290,15 @@ def foot(slot: int, window: type[Composer]) -> rx.Component:
             class_name="btn ghost pick",
             title="Attach files",
         ),
+        rich_button(slot, window),
         more(slot, window),
         rx.el.span(window.problem, class_name="says", role="alert"),
-        rx.el.span(window.summary, class_name="muted count"),
+        rx.el.span(
+            window.summary,
+            rx.cond((window.summary != "") & (window.weight != ""), " · ", ""),
+            window.weight,
+            class_name="muted count",
+        ),
         rx.el.button(
             icon("trash-2"),
             on_click=window.discard(typed, False),
@@ -273,6 +308,30 @@ def foot(slot: int, window: type[Composer]) -> rx.Component:
             class_name="btn ghost",
         ),
         class_name="foot",
+    )
+
+
+def rich_button(slot: int, window: type[Composer]) -> rx.Component:
+    """Between plain text and rich text."""
+    typed = browser.values(slot)
+    return rx.cond(
+        window.rich != "",
+        rx.el.button(
+            icon("remove-formatting"),
+            on_click=window.simplify(typed),
+            type="button",
+            aria_label="Plain text",
+            title="Plain text",
+            class_name="btn ghost",
+        ),
+        rx.el.button(
+            icon("type"),
+            on_click=window.enrich(typed),
+            type="button",
+            aria_label="Rich text",
+            title="Rich text",
+            class_name="btn ghost",
+        ),
     )
 
 
@@ -340,7 +399,32 @@ def more(slot: int, window: type[Composer]) -> rx.Component:
             rx.el.span(f"Files: at most {megabytes(LIMIT)} as mail carries them", class_name="muted"),
             class_name="popover",
         ),
-        class_name="more",
+        class_name="extras",
+    )
+
+
+def answers() -> rx.Component:
+    """How one goes on from the mail that is open."""
+    ways = (
+        (Answer.REPLY, "Reply", "reply"),
+        (Answer.REPLY_ALL, "Reply all", "reply-all"),
+        (Answer.FORWARD, "Forward", "forward"),
+        (Answer.EDIT_AS_NEW, "Edit as new", "pencil"),
+    )
+    return rx.el.div(
+        *(
+            rx.el.button(
+                icon(symbol),
+                rx.el.span(label),
+                on_click=ComposeState.answer(MessageState.id, how.value),
+                type="button",
+                aria_label=label,
+                title=label,
+                class_name="btn ghost",
+            )
+            for how, label, symbol in ways
+        ),
+        class_name="ways",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from bitmail import routes
+from bitmail.pages.compose import answers
 from bitmail.pages.elements import avatar, badge, icon, note, ready, skeleton
 from bitmail.pages.message import message
 from bitmail.pages.shell import menu, shell
@@ -90,7 +91,7 @@ def reading(here: str) -> rx.Component:
     """The open mail, or what to do about there being none."""
     back = rx.link(icon("arrow-left"), "Back", href=here, underline="none", class_name="btn ghost back")
     return rx.el.section(
-        rx.el.div(back, class_name="bar"),
+        rx.el.div(back, rx.cond(MessageState.id > 0, answers()), class_name="bar"),
         rx.cond(
             MessageState.id > 0,
             message(),

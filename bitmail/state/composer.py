@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from html import escape
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import reflex as rx
 
 from bitmail import routes
-from bitmail.attachments import Attached, check_total, megabytes
+from bitmail.attachments import LIMIT, Attached, check_total, encoded_size, megabytes
 from bitmail.chips import Chip, read_chips, shown
 from bitmail.contacts import Suggestion
 from bitmail.current import caller, off_loop, service
 from bitmail.drafts import TYPED, Draft, Hold, is_key, new_key
 from bitmail.errors import AlreadySent, FieldError, Overtaken, Unsendable
 from bitmail.prompts import prompts
+from bitmail.sanitiser import sanitise_written
 from bitmail.sessions import Session
 from bitmail.state.toasts import ToastState
 from bitmail.words import clock_time
+from mta.plaintext import html_to_text
+from store import StoreError
+
+log = logging.getLogger(__name__)
 
 PEOPLE = {"to": "To", "cc": "Cc", "bcc": "Bcc", "reply_to": "Reply-To"}
 """The fields for people, and what each is called on the screen."""
@@ -62,12 +69,14 @@ class Composer(rx.State, mixin=True):
     revision: str = rx.SessionStorage("0")
     size: str = rx.SessionStorage("")
     extra: str = rx.SessionStorage("")
+    rich: str = rx.SessionStorage("")
     title: str = ""
     errors: dict[str, str] = {}  # noqa: RUF012 - Reflex copies the default for each client
     problem: str = ""
     saved: str = ""
     people: dict[str, list[Chip]] = {}  # noqa: RUF012
     summary: str = ""
+    weight: str = ""
     files: list[FileRow] = []  # noqa: RUF012
     uploading: list[str] = []  # noqa: RUF012
     percent: int = 0
@@ -79,6 +88,7 @@ class Composer(rx.State, mixin=True):
     asks_to_discard: bool = False
     templates: list[tuple[int, str]] = []  # noqa: RUF012
     _later: bool = False
+    _kept: Draft | None = None
     _slot: ClassVar[int] = 0
 
     @rx.event
@@ -95,6 +105,7 @@ class Composer(rx.State, mixin=True):
             draft = Draft(self.key, text=await off_loop(model.phrases.signed, me.user))
         self.revision = str(max(revision, 0))
         self._clear()
+        self._kept, self.rich = None, ""
         self.extra = " ".join(
             name for name in PEOPLE if name != "to" and (getattr(draft, name) or name in self.extra.split())
         )
@@ -105,21 +116,53 @@ class Composer(rx.State, mixin=True):
         return [
             *(rx.set_value(self._id(name), value) for name, value in values.items()),
             rx.set_focus(self._id(focus)),
+            *([type(self).show_rich] if draft.html else []),
         ]
+
+    @rx.event
+    def show_rich(self) -> None:
+        """The form has a rich text: show it in the editor."""
+        self.rich = "1"
+
+    @rx.event
+    async def enrich(self, form: dict[str, Any]) -> Any:
+        """The text is to be rich from now on."""
+        draft = await self._typed(form)
+        if draft is None or self.rich:
+            return None
+        return [rx.set_value(self._id("html"), _as_html(draft.text)), type(self).show_rich]
+
+    @rx.event
+    async def simplify(self, form: dict[str, Any]) -> Any:
+        """The text is to be plain again."""
+        draft = await self._typed(form)
+        if draft is None or not self.rich:
+            return None
+        self.rich = ""
+        return [rx.set_value(self._id("text"), draft.text), rx.set_value(self._id("html"), "")]
 
     @rx.event
     async def keep(self, form: dict[str, Any]) -> Any:
         """Something was typed some time ago, or the person went elsewhere: show the people, keep all of it."""
-        draft = self._typed(form)
+        draft = await self._typed(form)
         if draft is None:
             return
         if form.get(self.offered_in + TYPING) != self.offered_for:
             self._offer("", "", [])
         await self._show_people(form)
+        if draft == self._kept:
+            return
+        self.saved = "Saving…"
+        yield
         try:
             await self._save(draft, caller())
         except Unsendable as refusal:
             self._show(refusal.errors)
+        except StoreError:
+            log.exception("a draft could not be kept")
+            self.saved = "Not saved. It is tried again as you type on."
+        if self.saved == "Saving…":
+            self.saved = ""
 
     @rx.event
     async def send(self, form: dict[str, Any]) -> Any:
@@ -241,7 +284,7 @@ class Composer(rx.State, mixin=True):
     async def close(self, form: dict[str, Any]) -> Any:
         """The window is closed: what is in it stays a draft."""
         me, model, key = caller(), service().model, self.key
-        draft = self._typed(form)
+        draft = await self._typed(form)
         if draft is not None:
             try:
                 await self._save(draft, me)
@@ -257,7 +300,7 @@ class Composer(rx.State, mixin=True):
     async def discard(self, form: dict[str, Any], is_confirmed: bool = False) -> Any:
         """The draft is not wanted; unless it is empty, that is asked about once."""
         me, model, key = caller(), service().model, self.key
-        draft = self._typed(form)
+        draft = await self._typed(form)
         if draft is not None and is_confirmed is not True and (_has_words(draft, me) or self.files):
             self.asks_to_discard = True
             return None
@@ -292,7 +335,7 @@ class Composer(rx.State, mixin=True):
     @rx.event
     async def use_template(self, id: int, form: dict[str, Any]) -> Any:
         """A template is to stand before what is written."""
-        draft = self._typed(form)
+        draft = await self._typed(form)
         found = await off_loop(service().model.phrases.templates, caller().user)
         template = next((template for template in found if template.id == id), None)
         if draft is None or template is None:
@@ -308,7 +351,7 @@ class Composer(rx.State, mixin=True):
     @rx.event
     async def save_template(self, form: dict[str, Any]) -> None:
         """What is written is to be kept as a template, called by its subject."""
-        draft = self._typed(form)
+        draft = await self._typed(form)
         if draft is None:
             return
         model, user = service().model, caller().user
@@ -324,9 +367,11 @@ class Composer(rx.State, mixin=True):
 
     def _open(self, user: str, key: str) -> None:
         self.key, self.window, self.revision, self.size, self.extra = key, f"{user} {new_key()}", "0", "", ""
+        self.rich = ""
 
     def _shut(self) -> None:
         self.key, self.window, self.revision, self.size, self.extra = "", "", "0", "", ""
+        self.rich = ""
         self.people, self.files, self.uploading, self.summary, self.title = {}, [], [], "", ""
         self._clear()
 
@@ -339,7 +384,7 @@ class Composer(rx.State, mixin=True):
     async def _send(self, form: object, *, is_confirmed: bool = False) -> Any:
         self._clear()
         me, model, key = caller(), service().model, self.key
-        draft = self._typed(form)
+        draft = await self._typed(form)
         if draft is None:
             self.problem = (
                 "The page sent something that is no mail. Reload it; what you saved is still there."
@@ -388,6 +433,7 @@ class Composer(rx.State, mixin=True):
         if self.revision not in ("0", before):
             self.saved = f"Saved {clock_time(time.time(), ZoneInfo(me.zone))[:5]}"
             model.changed(me.user)
+        self._kept = draft
         if self.revision == "0":
             return draft
         kept = await off_loop(model.drafts.load, me.user, draft.key)
@@ -406,7 +452,7 @@ class Composer(rx.State, mixin=True):
         undo = service().settings.undo
         return time.time() + undo if undo else 0.0
 
-    def _typed(self, form: object) -> Draft | None:
+    async def _typed(self, form: object) -> Draft | None:
         """The draft in what a client sent, or None when it is no such thing, or of another window."""
         if not isinstance(form, dict) or not self.window or form.get("loaded") != self.window:
             return None
@@ -417,7 +463,8 @@ class Composer(rx.State, mixin=True):
         for name in PEOPLE:
             if unfinished := typed.pop(name + TYPING).strip():
                 typed[name] += f"\n{unfinished}"
-        return Draft(self.key, **{name: typed[name].replace("\r\n", "\n") for name in TYPED})
+        draft = Draft(self.key, **{name: typed[name].replace("\r\n", "\n") for name in TYPED})
+        return await off_loop(_cleaned, draft) if self.rich else replace(draft, html="")
 
     async def _show_people(self, fields: Mapping[str, str]) -> None:
         """Show the people who are finished; whoever is being typed is shown by the browser."""
@@ -437,6 +484,8 @@ class Composer(rx.State, mixin=True):
     async def _show_files(self, me: Session) -> None:
         files = await off_loop(service().model.attachments.of, me.user, self.key)
         self.files = [_row(file) for file in files]
+        total = sum(encoded_size(file.size) for file in files)
+        self.weight = f"{megabytes(total)} of {LIMIT // 1024 // 1024} MB" if files else ""
 
     def _offer(self, field: str, typed: str, found: list[Suggestion]) -> None:
         self.offers = [Offer(one.label, one.detail, one.text) for one in found]
@@ -489,6 +538,18 @@ COMPOSERS = (FirstComposer, SecondComposer, ThirdComposer)
 def element_id(slot: int, name: str) -> str:
     """The id of an element in a window."""
     return f"composer{slot}_{name}"
+
+
+def _cleaned(draft: Draft) -> Draft:
+    """A rich text as it may be kept and sent, with the plain text that says the same."""
+    html = sanitise_written(draft.html)
+    text = html_to_text(html)
+    return replace(draft, html=html if text or "<img" in html else "", text=text)
+
+
+def _as_html(text: str) -> str:
+    paragraphs = escape(text, quote=False).split("\n\n")
+    return "".join(f"<p>{paragraph.replace(chr(10), '<br>') or '<br>'}</p>" for paragraph in paragraphs)
 
 
 def _row(file: Attached) -> FileRow:

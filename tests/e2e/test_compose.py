@@ -15,7 +15,8 @@ from tests.e2e.test_the_whole_path import compose, log_in
 
 GIVE_FILES = """(form, [kind, names, size]) => {
     const data = new DataTransfer();
-    for (const name of names) data.items.add(new File(["x".repeat(size || name.indexOf("empty") && 10)], name, {type: "text/plain"}));
+    const file = name => new File(["x".repeat(size || name.indexOf("empty") && 10)], name, {type: "text/plain"});
+    for (const name of names) data.items.add(file(name));
     const given = kind === "paste" ? new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true})
         : new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
     form.dispatchEvent(given);
@@ -136,6 +137,38 @@ def test_what_is_missing_is_asked_about_and_a_discarded_draft_comes_back(page: P
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("textbox", name="Message")).to_have_value("See the attached plan")
+
+
+def test_a_text_is_made_rich_kept_and_made_plain_again(page: Page, server: Server) -> None:
+    log_in(page, server.url, "nora")
+    compose(page, "grace@example.com", "Rich", "One\ntwo\n\nThree <b>")
+    page.get_by_role("button", name="Rich text").click()
+    editor = page.get_by_role("group", name="Message").locator("[contenteditable=true]")
+    expect(editor).to_have_text("OnetwoThree <b>", timeout=10_000)
+    editor.press("Control+End")
+    page.keyboard.press("Control+b")
+    editor.press_sequentially(" bold")
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("link", name="Drafts").first.click()
+    page.locator("a.row").filter(has_text="Rich").click()
+    expect(editor.locator("strong")).to_have_text("bold", timeout=10_000)
+    page.get_by_role("button", name="Plain text").click()
+    expect(page.get_by_role("textbox", name="Message")).to_have_value("One\ntwo\n\nThree <b> bold")
+
+
+def test_a_mail_is_answered_in_its_thread(page: Page, server: Server) -> None:
+    log_in(page, server.url, "olga")
+    compose(page, "grace@example.com", "Question", "Shall we?")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page).to_have_url(re.compile("/sent"))
+    page.get_by_role("link", name="Inbox").first.click()
+    page.locator("a.row").click()
+    page.get_by_role("button", name="Reply", exact=True).click()
+    expect(page.get_by_role("textbox", name="Subject")).to_have_value("Re: Question")
+    expect(chips(page)).to_have_text(["grace@example.com"])
+    expect(page.get_by_role("textbox", name="Message")).to_have_value(re.compile("wrote:\n> Shall we\\?$"))
+    expect(page.get_by_role("textbox", name="Message")).to_be_focused()
 
 
 def test_several_windows_stay_open_over_the_mailboxes_and_a_reload(page: Page, server: Server) -> None:
