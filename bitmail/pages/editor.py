@@ -8,7 +8,7 @@ import reflex as rx
 from reflex_base.components.component import NoSSRComponent
 
 CONFIGURATION = {
-    "buttons": "bold,italic,underline,strikethrough,|,ul,ol,|,paragraph,brush,|,link,hr,|,undo,redo,eraser",
+    "buttons": "bold,italic,underline,strikethrough,|,ul,ol,|,paragraph,brush,|,link,hr,|,undo,redo",
     "toolbarAdaptive": False,
     "showCharsCounter": False,
     "showWordsCounter": False,
@@ -18,6 +18,8 @@ CONFIGURATION = {
     "tabIndex": 0,
     "height": "100%",
     "minHeight": 200,
+    "allowResizeY": False,
+    "toolbarButtonSize": "small",
     "allowTabNavigation": True,
     # Each key is told at once: what is typed last is sent too.
     "defaultTimeout": 0,

@@ -27,7 +27,7 @@ GIVE_FILES = """(form, [kind, names, size]) => {
 @pytest.fixture(scope="module")
 def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server on which a mail that was sent can be called back."""
-    server = Server(tmp_path_factory.mktemp("var"))
+    server = Server(tmp_path_factory.mktemp("var"), BITMAIL_UNDO="4")
     server.start()
     yield server
     assert server.stop() == 0
