@@ -137,7 +137,7 @@ class MailModel:
         """End every session of this person, and return the secret of a new one for this browser."""
         self.sessions.end_all(session.user)
         secret = self.sessions.open(session.user, address=client.address, agent=client.agent)
-        self._changed(session.user)
+        self.changed(session.user)
         return secret
 
     def end_session(self, user: str, id: int) -> bool:
@@ -145,7 +145,7 @@ class MailModel:
         ended = self.sessions.end(user, id)
         if ended:
             self.audit.record(user, Action.SESSION_ENDED)
-            self._changed(user)
+            self.changed(user)
         return ended
 
     def submission(self, user: str, id: str) -> Submission:
@@ -193,7 +193,7 @@ class MailModel:
         if account is None:
             raise NoSuchMail(f"{mail.recipient} has no mailbox here")
         if self.mailboxes.file(account.name, mail.id, mail.raw, mail.received_at):
-            self._changed(account.name)
+            self.changed(account.name)
 
     def notices(self, user: str, after: int = 0) -> list[Notice]:
         """The person's latest notices, as far as their numbers are greater than `after`; at most `NOTICES`."""
@@ -215,12 +215,13 @@ class MailModel:
         self._watchers.append(watcher)
 
     def changed(self, user: str) -> None:
-        """Something of this person's was changed by a handler: their other pages are to look."""
-        self._changed(user)
+        """Tell whoever watches that something of this person's changed."""
+        for watcher in self._watchers:
+            watcher(user)
 
     def _status_changed(self, change: StatusChange) -> None:
         self.outbox.heard(change.submission_id, change.status)
-        self._changed(change.owner)
+        self.changed(change.owner)
 
     def _heard(self, event: Event) -> None:
         if event.kind is EventKind.INFORM_USER and event.owner:
@@ -229,8 +230,4 @@ class MailModel:
                 self._notices[event.owner].append(
                     Notice(next(self._numbers), event.at, event.text, event.submission_id, good)
                 )
-            self._changed(event.owner)
-
-    def _changed(self, user: str) -> None:
-        for watcher in self._watchers:
-            watcher(user)
+            self.changed(event.owner)

@@ -26,11 +26,25 @@ def form_name(slot: int) -> str:
 
 
 def values(slot: int, *changes: rx.Var[Any]) -> rx.Var[dict[str, Any]]:
-    """All that is typed in a window, after these changes."""
+    """All that is typed in a window, after these changes; the browser keeps a spare copy of it."""
     steps = ", ".join((*(str(change) for change in changes), "Object.fromEntries(new FormData(f))"))
     data = VarData.merge(*(change._get_all_var_data() for change in changes))
-    expression = f"(f => f ? ({steps}) : {{}})(document.forms.{form_name(slot)})"
+    keep = f"try {{ v.loaded && sessionStorage.setItem({_spare(slot)}, JSON.stringify(v)) }} catch {{ /* full */ }}"
+    expression = (
+        f"(f => {{ const v = f ? ({steps}) : {{}}; {keep} return v }})(document.forms.{form_name(slot)})"
+    )
     return rx.Var(_js_expr=expression, _var_type=dict[str, Any], _var_data=data)
+
+
+def spare(slot: int) -> rx.Var[str]:
+    """The spare copy of what was typed, as JSON, or ""; it outlives the page, not the tab."""
+    return rx.Var(f'(sessionStorage.getItem({_spare(slot)}) ?? "")', _var_type=str)
+
+
+def forget_spare(slot: int) -> rx.Component:
+    """Where no window is open, no copy of it is kept."""
+    forget = f"() => sessionStorage.removeItem({_spare(slot)})"
+    return rx.el.span(hidden=True, custom_attrs={"ref": rx.Var(_js_expr=forget)})
 
 
 def finish(name: str, *, only_addresses: bool = False) -> rx.Var[Any]:
@@ -89,6 +103,10 @@ def _finished(name: str, text: str) -> str:
     done, typing = _element(name), _element(name + TYPING)
     told = f'{typing}.dispatchEvent(new Event("input", {{bubbles: true}}))'
     return f'{done}.value += "\\n" + {text}, {typing}.value = "", {told}'
+
+
+def _spare(slot: int) -> str:
+    return json.dumps(f"bitmail.{form_name(slot)}")
 
 
 def _element(name: str) -> str:

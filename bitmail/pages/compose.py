@@ -26,7 +26,14 @@ def windows() -> rx.Component:
     """All windows that are open, and what was just done to a mail; they outlive the page below them."""
     return rx.fragment(
         rx.el.div(
-            *(rx.cond(window.window != "", panel(slot, window)) for slot, window in enumerate(COMPOSERS)),
+            *(
+                rx.cond(
+                    window.window != "",
+                    panel(slot, window),
+                    rx.cond(rx.State.is_hydrated, browser.forget_spare(slot)),
+                )
+                for slot, window in enumerate(COMPOSERS)
+            ),
             class_name="composers",
         ),
         toasts(),
@@ -87,7 +94,7 @@ def form(slot: int, window: type[Composer], title: rx.Var[str]) -> rx.Component:
         name=browser.form_name(slot),
         no_validate=True,
         auto_complete="off",
-        on_mount=window.begin,
+        on_mount=window.begin(browser.spare(slot)),
         on_submit=lambda: window.send(finished).prevent_default,
         on_input=lambda: window.keep(browser.values(slot)).debounce(SAVE_AFTER),
         on_blur=lambda: window.keep(left),

@@ -15,6 +15,7 @@ CONFIGURATION = {
     "showXPathInStatusbar": False,
     "statusbar": False,
     "spellcheck": True,
+    "showPlaceholder": False,
     "tabIndex": 0,
     "height": "100%",
     "minHeight": 200,

@@ -9,6 +9,8 @@ from bitmail.pages import browser
 from bitmail.pages.elements import icon
 from bitmail.state.composer import PEOPLE, TYPING, Composer, Offer, element_id
 
+ABSENT = rx.Var("undefined", _var_type=str)
+"""An attribute that is not there."""
 LOOK_AFTER = 80
 """Milliseconds after the last key."""
 
@@ -84,11 +86,11 @@ def typing(
         custom_attrs={
             "aria-invalid": rx.cond(window.errors.contains(name), "true", "false"),
             "aria-autocomplete": "list",
-            "aria-controls": rx.cond(is_offering, element_id(slot, f"offers_{name}"), ""),
+            "aria-controls": rx.cond(is_offering, element_id(slot, f"offers_{name}"), ABSENT),
             "aria-activedescendant": rx.cond(
                 is_offering & (window.active >= 0),
                 f"{element_id(slot, f'offer_{name}')}_{window.active.to_string()}",
-                "",
+                ABSENT,
             ),
         },
         on_input=lambda typed: window.look(name, typed).debounce(LOOK_AFTER),

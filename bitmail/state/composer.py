@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -92,31 +93,49 @@ class Composer(rx.State, mixin=True):
     _slot: ClassVar[int] = 0
 
     @rx.event
-    async def begin(self) -> Any:
-        """The form appeared: give it what was saved of its draft."""
-        me = caller()
+    async def begin(self, spare: str) -> Any:
+        """The form appeared: give it what was typed before the page went away, else what was saved of its draft.
+
+        `spare` is the browser's copy of what was typed last in this window, or "".
+        """
+        me, model = caller(), service().model
         if not is_key(self.key) or not self.window.startswith(f"{me.user} "):
             self._shut()
             return None
-        model = service().model
-        draft, revision = await off_loop(model.drafts.open, me.user, self.key)
-        is_new = revision < 0
-        if is_new:
-            draft = Draft(self.key, text=await off_loop(model.phrases.signed, me.user))
-        self.revision = str(max(revision, 0))
+        if await off_loop(model.drafts.is_over, me.user, self.key):
+            self._shut()
+            return None
         self._clear()
-        self._kept, self.rich = None, ""
-        self.extra = " ".join(
-            name for name in PEOPLE if name != "to" and (getattr(draft, name) or name in self.extra.split())
+        self._kept = None
+        typed = _spared(spare, self.window)
+        try:
+            draft, revision = await off_loop(model.drafts.open, me.user, self.key)
+            if typed is None:
+                self.revision, self.rich = str(max(revision, 0)), ""
+                if revision < 0:
+                    draft = Draft(self.key, text=await off_loop(model.phrases.signed, me.user))
+            fields = typed or {name: getattr(draft, name) for name in TYPED}
+            is_rich, self.rich = bool(fields.get("html")), ""
+            shown = {name for name in PEOPLE if fields.get(name) or fields.get(name + TYPING)}
+            self.extra = " ".join(dict.fromkeys([*self.extra.split(), *sorted(shown)]))
+            await self._show_people(fields)
+            await self._show_files(me)
+        except StoreError:
+            log.exception("a draft could not be opened")
+            self.problem = "This draft could not be opened. Close this window and open it again."
+            return None
+        focus = (
+            "text"
+            if fields.get("to") and fields.get("subject")
+            else "subject"
+            if fields.get("to")
+            else f"to{TYPING}"
         )
-        await self._show_people({name: getattr(draft, name) for name in TYPED})
-        await self._show_files(me)
-        values = {name: value for name in TYPED if (value := getattr(draft, name))} | {"loaded": self.window}
-        focus = "text" if draft.to and draft.subject else "subject" if draft.to else f"to{TYPING}"
+        values = {name: value for name, value in fields.items() if value} | {"loaded": self.window}
         return [
             *(rx.set_value(self._id(name), value) for name, value in values.items()),
             rx.set_focus(self._id(focus)),
-            *([type(self).show_rich] if draft.html else []),
+            *([type(self).show_rich] if is_rich else []),
         ]
 
     @rx.event
@@ -485,7 +504,7 @@ class Composer(rx.State, mixin=True):
         files = await off_loop(service().model.attachments.of, me.user, self.key)
         self.files = [_row(file) for file in files]
         total = sum(encoded_size(file.size) for file in files)
-        self.weight = f"{megabytes(total)} of {LIMIT // 1024 // 1024} MB" if files else ""
+        self.weight = f"{total / 1024 / 1024:.1f} of {LIMIT // 1024 // 1024} MB" if files else ""
 
     def _offer(self, field: str, typed: str, found: list[Suggestion]) -> None:
         self.offers = [Offer(one.label, one.detail, one.text) for one in found]
@@ -550,6 +569,19 @@ def _cleaned(draft: Draft) -> Draft:
 def _as_html(text: str) -> str:
     paragraphs = escape(text, quote=False).split("\n\n")
     return "".join(f"<p>{paragraph.replace(chr(10), '<br>') or '<br>'}</p>" for paragraph in paragraphs)
+
+
+def _spared(spare: object, window: str) -> dict[str, str] | None:
+    """The fields of a browser's spare copy, or None when it is none of this window."""
+    try:
+        form = json.loads(spare) if isinstance(spare, str) else None
+    except ValueError:
+        return None
+    if not isinstance(form, dict) or form.get("loaded") != window:
+        return None
+    names = (*TYPED, *(name + TYPING for name in PEOPLE))
+    fields = {name: form.get(name, "") for name in names}
+    return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
 def _row(file: Attached) -> FileRow:

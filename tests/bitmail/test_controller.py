@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -46,7 +47,7 @@ WINDOW = {
         "show_field",
     ),
     *("announce", "progress", "attach", "give_up", "detach", "resize", "close", "discard", "refresh"),
-    *("list_templates", "use_template", "save_template"),
+    *("list_templates", "use_template", "save_template", "show_rich", "enrich", "simplify"),
 }
 OFFERED = {
     ComposeState: {"new", "write_to", "answer", "follow", "arrive"},
@@ -161,11 +162,11 @@ class Window:
         self.call, self.state = call, state
         self.window = ""
 
-    async def open(self) -> dict[str, Any]:
+    async def open(self, spare: str = "") -> dict[str, Any]:
         """The draft that the address names is opened; gives the fields that the server filled."""
         told = merged(await self.call(ComposeState, "follow"), self.state)
         self.window = told.get("window", self.window)
-        deltas = await self.call(self.state, "begin")
+        deltas = await self.call(self.state, "begin", spare=spare)
         events = [event for delta in deltas for event in delta.get("events", [])]
         assert self.window, told
         return {"told": merged(deltas, self.state), "events": events}
@@ -281,6 +282,28 @@ def test_two_windows_with_one_draft_keep_both_texts(service: Service) -> None:
     assert service.model.drafts.load("ada", told["key"]).text == "begun here and gone on"
 
 
+def test_a_page_that_comes_back_shows_what_was_typed_last_in_the_same_window_alone(service: Service) -> None:
+    _, secret = service.model.log_in("ada", PASSWORD)
+    service.model.drafts.save("ada", Draft("key-7", to="saved@example.com", text="saved"))
+
+    async def calls() -> list[dict[str, Any]]:
+        async with browser(secret, "/inbox", draft="key-7") as call:
+            window = Window(call)
+            await window.open()
+            spare = json.dumps(
+                {"loaded": window.window, "to": "typed@example.com", "to_new": "gra", "html": 7}
+            )
+            foreign = spare.replace(window.window, "ada other")
+            return [
+                merged(await call(FirstComposer, "begin", spare=given), FirstComposer)["people"]["to"]
+                for given in (spare, foreign)
+            ]
+
+    mine, other = asyncio.run(calls())
+    assert [chip.label for chip in mine] == ["typed@example.com"]
+    assert [chip.label for chip in other] == ["saved@example.com"]
+
+
 def test_each_draft_opens_in_a_window_of_its_own_until_there_is_none_left(service: Service) -> None:
     _, secret = service.model.log_in("ada", PASSWORD)
 
@@ -301,7 +324,7 @@ def test_an_answer_opened_and_closed_untouched_leaves_no_draft(service: Service)
     async def calls() -> None:
         async with browser(secret, "/inbox") as call:
             told = merged(await call(ComposeState, "answer", mail=mail.id, how="reply"), FirstComposer)
-            await call(FirstComposer, "begin")
+            await call(FirstComposer, "begin", spare="")
             draft = service.model.drafts.load("ada", told["key"])
             assert draft.to == "g@example.com"
             typed = {name: getattr(draft, name) for name in ("to", "subject", "text")}
@@ -366,6 +389,9 @@ def test_a_form_that_is_none_changes_nothing_and_breaks_nothing(service: Service
 @pytest.mark.parametrize(
     ("handler", "payload"),
     [
+        ("begin", {"spare": 7}),
+        ("begin", {"spare": "{"}),
+        ("begin", {"spare": "[]"}),
         ("look", {"field": "x", "typed": "gra"}),
         ("look", {"field": "to", "typed": 7}),
         ("step", {"by": "x"}),

@@ -190,6 +190,26 @@ def test_several_windows_stay_open_over_the_mailboxes_and_a_reload(page: Page, s
     expect(windows).to_have_count(1)
 
 
+def test_what_was_typed_a_moment_ago_survives_a_reload_and_the_end_of_the_session(
+    page: Page, server: Server
+) -> None:
+    log_in(page, server.url, "petra")
+    compose(page, "grace@example.com", "Unsaved", "first")
+    message = page.get_by_role("textbox", name="Message")
+    message.press_sequentially(" second")
+    page.reload()
+    expect(message).to_have_value("first second")
+    page.context.clear_cookies()
+    page.reload()
+    expect(page).to_have_url(re.compile("/login"))
+    log_in(page, server.url, "petra")
+    expect(message).to_have_value("first second")
+    expect(chips(page)).to_have_text(["grace@example.com"])
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.wait_for_function("() => sessionStorage.getItem('bitmail.composer0') === null")
+
+
 def test_a_narrow_window_is_written_in_full_screen(page: Page, server: Server) -> None:
     page.set_viewport_size({"width": 390, "height": 700})
     log_in(page, server.url, "lotte")
