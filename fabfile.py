@@ -51,7 +51,10 @@ def test(context, only=""):  # noqa: PT028 - a task, not a test
 
 @task
 def test_manual(context):
-    """Serve a throwaway BitMail; says what to try."""
+    """Send a real mail by each provider, if you like; then serve a throwaway BitMail and say what to try."""
+    from tests.manual import try_providers
+
+    failed = try_providers(input, say) if sys.stdin.isatty() else []
     with tempfile.TemporaryDirectory(prefix="bitmail-") as var:
         say("1. Log in with any name and password: the first log-in makes the account.")
         say("2. Compose a mail to a@example.com; b@example.com and send it: Sent shows what becomes of each.")
@@ -65,18 +68,24 @@ def test_manual(context):
                 server.wait()
             except KeyboardInterrupt:
                 continue
-    sys.exit(server.returncode)
+    sys.exit(server.returncode or int(bool(failed)))
 
 
-@task(positional=["name"])
-def bench(context, name):
-    """Measure NAME; without a name, list what there is."""
-    names = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if path.stem != "__init__")
-    if name in names:
-        become(["-m", f"bench.{name}"])
-    if name:
-        sys.exit(f"There is no bench {name}. There are: {', '.join(names) or 'none yet'}.")
-    say("\n".join(names) or "There is nothing to measure yet.")
+@task(positional=["names"])
+def bench(context, names):
+    """Measure NAMES, one after the other; without a name, list what there is."""
+    modules = (ROOT / "bench").glob("*.py")
+    there = sorted(path.stem for path in modules if path.read_text().startswith('"""`python -m'))
+    wanted = names.split()
+    unknown = [name for name in wanted if name not in there]
+    if unknown:
+        sys.exit(
+            f"There is no bench {' and no '.join(unknown)}. There are: {', '.join(there) or 'none yet'}."
+        )
+    for name in wanted:
+        run_module(f"bench.{name}")
+    if not wanted:
+        say("\n".join(there) or "There is nothing to measure yet.")
 
 
 def become(arguments):
@@ -89,7 +98,12 @@ def become(arguments):
 def check(tool, *arguments):
     """Run a tool over the project; stop here if it finds fault."""
     say(" ".join([tool, *arguments]))
-    status = subprocess.run([sys.executable, "-m", tool, *arguments], cwd=ROOT).returncode  # noqa: S603
+    run_module(tool, *arguments)
+
+
+def run_module(module, *arguments):
+    """Run a Python module to its end; stop here if it fails."""
+    status = subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT).returncode  # noqa: S603
     if status != 0:
         sys.exit(status)
 

@@ -170,6 +170,15 @@ class Accounts:
         """
         self._store.update_by_id(self._existing(name).id, {"locked": "1" if is_locked else ""})
 
+    def close(self, name: str) -> None:
+        """Delete the account for good, and keep its name: nobody can log in by it, have it or get mail by it again.
+
+        Raises:
+            LogInRefused: there is no such account.
+        """
+        changes = {"closed": "1", "password": "", "totp": "", "totp_offered": "", "recovery": ""}
+        self._store.update_by_id(self._existing(name).id, changes)
+
     def account(self, name: str) -> Account:
         """The account of a canonical name, whether or not it was made yet."""
         return Account(name, f"{name}@{self._domain}")
@@ -181,9 +190,8 @@ class Accounts:
     def at(self, address: str) -> Account | None:
         """The account that receives mail for an address, or None."""
         local, _, domain = address.casefold().rpartition("@")
-        if domain != self._domain or self._find(local) is None:
-            return None
-        return self.account(local)
+        entry = self._find(local) if domain == self._domain else None
+        return None if entry is None or entry.data.get("closed") else self.account(local)
 
     def page(self, before: int | None = None, limit: int = 100) -> list[tuple[int, Account]]:
         """Accounts in the order they were made, with what to give as `before` to go on after each."""

@@ -177,7 +177,8 @@ def _send_json(session: Session, key: str, body: bytes) -> Submission:
     model = service().model
     draft = Draft(key, mail.to, mail.cc, mail.bcc, mail.subject, mail.text)
     author = model.accounts.account(session.user)
-    return model.outbox.send(author, draft, html=mail.html, attachments=tuple(files)).submission
+    name = model.preferences.of(author.name).display_name
+    return model.outbox.send(author, draft, html=mail.html, attachments=tuple(files), name=name).submission
 
 
 def _send_raw(session: Session, key: str, body: bytes) -> Submission:

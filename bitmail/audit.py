@@ -17,6 +17,7 @@ class Action(StrEnum):
     """What is written down."""
 
     CREATED = "account created"
+    DELETED = "account deleted"
     LOGGED_IN = "logged in"
     REFUSED = "log-in refused"
     LOGGED_OUT = "logged out"

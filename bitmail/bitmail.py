@@ -18,7 +18,7 @@ from bitmail.downloads import downloads
 from bitmail.frontend import CLIENT
 from bitmail.gate import Gate
 from bitmail.live import Live
-from bitmail.pages import compose, contacts, login, mailbox, shell
+from bitmail.pages import compose, contacts, login, mailbox, settings, shell
 from bitmail.shield import Shield
 from bitmail.state.compose import ComposeState
 from bitmail.state.contacts import ContactsState
@@ -26,6 +26,7 @@ from bitmail.state.login import LogInState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
 from bitmail.state.session import SessionState
+from bitmail.state.settings import SettingsState
 from bitmail.version import version
 
 log = logging.getLogger(__name__)
@@ -86,6 +87,12 @@ for route, name in ((routes.INBOX, "Inbox"), (routes.DRAFTS, "Drafts"), (routes.
         title=f"{name} · BitMail",
         on_load=[SessionState.enter, MailboxState.open, MessageState.open, ComposeState.follow],
     )
+app.add_page(
+    settings.settings(),
+    route=routes.SETTINGS,
+    title="Settings · BitMail",
+    on_load=[SessionState.enter, SettingsState.open, ComposeState.follow],
+)
 app.add_page(
     mailbox.mailbox(routes.INBOX, "Inbox"),
     route=routes.COMPOSE,

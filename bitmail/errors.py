@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from mta.errors import FieldError
+
+__all__ = ["AlreadySent", "FieldError", "LogInRefused", "NoSuchMail", "Refused", "Unsendable"]
 
 
 class Refused(Exception):
@@ -53,21 +55,6 @@ class NoSuchContact(Refused):
 
 class NoSuchMail(Refused):
     """There is no such mail for this person."""
-
-
-@dataclass(frozen=True, slots=True)
-class FieldError:
-    """One thing wrong with what was typed.
-
-    Attributes:
-        field: `to`, `cc`, `bcc`, `reply_to`, `subject`, `text`, `html`, `attachments`.
-        value: the offending part as it was typed.
-        reason: why, as a sentence.
-    """
-
-    field: str
-    value: str
-    reason: str
 
 
 class Unsendable(Refused):

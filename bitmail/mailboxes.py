@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from bitmail.errors import NoSuchMail
 from mta.parsed import ParsedMail, parse
-from store import Blobs, Entry, JsonStore
+from store import BlobStore, Entry, JsonStore
 
 PAGE = 50
 """Mails on one page of a list."""
@@ -97,7 +97,7 @@ class Page:
 class Mailboxes:
     """The mailboxes of everyone; each call names whose it is about, and touches nobody else's."""
 
-    def __init__(self, store: JsonStore, blobs: Blobs) -> None:
+    def __init__(self, store: JsonStore, blobs: BlobStore) -> None:
         self._store = store
         self._blobs = blobs
 

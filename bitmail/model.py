@@ -6,7 +6,7 @@ import itertools
 import logging
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
@@ -14,22 +14,24 @@ from bitmail.accounts import Account, Accounts, SignUp
 from bitmail.attachments import Attachments
 from bitmail.audit import Action, Audit
 from bitmail.contacts import Contacts
+from bitmail.departure import Departure
 from bitmail.door import Client, Door
 from bitmail.drafts import Drafts, new_key
 from bitmail.errors import NoSuchMail
 from bitmail.mailboxes import Mailboxes
 from bitmail.outbox import Outbox
 from bitmail.phrases import Phrases
+from bitmail.preferences import PreferencesKept
 from bitmail.replies import Answer, edit_as_new, forward, reply
 from bitmail.secondfactor import SecondFactor
 from bitmail.senders import TrustedSenders
 from bitmail.sessions import Session, Sessions
-from bitmail.tokens import Tokens
-from mta.container import Container
+from bitmail.tokens import Scope, Tokens
+from mta.desk import Desk
 from mta.events import Event, EventKind, StatusChange
 from mta.incoming import IncomingMail
 from mta.submission import Submission
-from store import Blobs, JsonStore
+from store import BlobStore, JsonStore
 
 log = logging.getLogger(__name__)
 
@@ -60,15 +62,15 @@ class MailModel:
     """Accounts, sessions, mailboxes, drafts and sending, over one store and one container. Every call may block.
 
     Attributes:
-        accounts, sessions, tokens, second_factor, audit, door, mailboxes, trusted, drafts, attachments, contacts,
-            phrases, outbox: the parts, each with its verbs.
+        accounts, sessions, tokens, second_factor, audit, door, departure, preferences, mailboxes, trusted, drafts,
+            attachments, contacts, phrases, outbox: the parts, each with its verbs.
     """
 
     def __init__(
         self,
         store: JsonStore,
-        blobs: Blobs,
-        container: Container,
+        blobs: BlobStore,
+        container: Desk,
         domain: str,
         *,
         secret: bytes,
@@ -90,6 +92,8 @@ class MailModel:
         self.door = Door(store, self.accounts, self.sessions, secret=secret, sign_up=sign_up)
         self.mailboxes = Mailboxes(store, blobs)
         self.trusted = TrustedSenders(store)
+        self.preferences = PreferencesKept(store)
+        self.departure = Departure(store, blobs, self.accounts, self.audit)
         self.attachments = Attachments(store, blobs)
         self.drafts = Drafts(store, self.attachments)
         self.contacts = Contacts(store)
@@ -102,6 +106,7 @@ class MailModel:
         self._lock = threading.Lock()
         self._watchers: list[Callable[[str], None]] = []
         container.watch(self._status_changed)
+        container.follow(self._changed)
         container.listen(self._heard)
 
     def log_in(self, name: str, password: str) -> tuple[Account, str]:
@@ -137,15 +142,69 @@ class MailModel:
         """End every session of this person, and return the secret of a new one for this browser."""
         self.sessions.end_all(session.user)
         secret = self.sessions.open(session.user, address=client.address, agent=client.agent)
-        self.changed(session.user)
+        self._changed(session.user)
         return secret
+
+    def end_other_sessions(self, session: Session) -> None:
+        """End every session of this person but the one that asks."""
+        if self.sessions.end_all(session.user, but=session.id):
+            self.audit.record(session.user, Action.SESSION_ENDED, detail="all others")
+            self._changed(session.user)
+
+    def turn_second_factor_on(self, session: Session, code: str) -> tuple[str, ...]:
+        """Ask for a code at each log-in from now on, and end every other session; return the recovery codes.
+
+        Raises:
+            LogInRefused: the code is wrong.
+        """
+        codes = self.second_factor.confirm(session.user, code)
+        self.audit.record(session.user, Action.SECOND_FACTOR_ON)
+        self.end_other_sessions(session)
+        return codes
+
+    def turn_second_factor_off(self, session: Session, password: str) -> None:
+        """Ask for no code any more.
+
+        Raises:
+            LogInRefused: this is not their password.
+        """
+        self.door.check_password(session.user, password, Client())
+        self.second_factor.turn_off(session.user)
+        self.audit.record(session.user, Action.SECOND_FACTOR_OFF)
+
+    def make_token(self, user: str, name: str, scopes: Iterable[Scope], days: float) -> str:
+        """Make an API token, and return its secret.
+
+        Raises:
+            Refused: with a sentence.
+        """
+        secret = self.tokens.make(user, name, scopes, days)
+        self.audit.record(user, Action.TOKEN_MADE, detail=name)
+        return secret
+
+    def end_token(self, user: str, id: int) -> bool:
+        """End an API token of this person; whether there was one."""
+        ended = self.tokens.end(user, id)
+        if ended:
+            self.audit.record(user, Action.TOKEN_ENDED)
+        return ended
+
+    def delete_account(self, session: Session, password: str, client: Client) -> None:
+        """Remove everything of who is logged in.
+
+        Raises:
+            LogInRefused: this is not their password.
+        """
+        self.door.check_password(session.user, password, client)
+        self.departure.delete(session.user)
+        self._changed(session.user)
 
     def end_session(self, user: str, id: int) -> bool:
         """End one session of this person, in open pages at once; whether there was one."""
         ended = self.sessions.end(user, id)
         if ended:
             self.audit.record(user, Action.SESSION_ENDED)
-            self.changed(user)
+            self._changed(user)
         return ended
 
     def submission(self, user: str, id: str) -> Submission:
@@ -193,7 +252,7 @@ class MailModel:
         if account is None:
             raise NoSuchMail(f"{mail.recipient} has no mailbox here")
         if self.mailboxes.file(account.name, mail.id, mail.raw, mail.received_at):
-            self.changed(account.name)
+            self._container.announce(account.name)
 
     def notices(self, user: str, after: int = 0) -> list[Notice]:
         """The person's latest notices, as far as their numbers are greater than `after`; at most `NOTICES`."""
@@ -215,13 +274,12 @@ class MailModel:
         self._watchers.append(watcher)
 
     def changed(self, user: str) -> None:
-        """Tell whoever watches that something of this person's changed."""
-        for watcher in self._watchers:
-            watcher(user)
+        """Tell every open page of this person, in whichever process, that something of theirs changed."""
+        self._container.announce(user)
 
     def _status_changed(self, change: StatusChange) -> None:
         self.outbox.heard(change.submission_id, change.status)
-        self.changed(change.owner)
+        self._changed(change.owner)
 
     def _heard(self, event: Event) -> None:
         if event.kind is EventKind.INFORM_USER and event.owner:
@@ -230,4 +288,8 @@ class MailModel:
                 self._notices[event.owner].append(
                     Notice(next(self._numbers), event.at, event.text, event.submission_id, good)
                 )
-            self.changed(event.owner)
+            self._changed(event.owner)
+
+    def _changed(self, user: str) -> None:
+        for watcher in self._watchers:
+            watcher(user)

@@ -7,7 +7,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bitmail.accounts import Account
@@ -19,25 +19,31 @@ from bitmail.mailboxes import MailboxName
 from bitmail.pictures import as_parts
 from bitmail.rawmail import prepare
 from mta.addresses import Address, parse_address, parse_recipients
-from mta.container import Container
+from mta.desk import Desk
 from mta.email import Attachment, Email
 from mta.mime import compose
 from mta.outcomes import Status
 from mta.submission import NewSubmission, Submission
-from store import ANY, Blobs, Entry, JsonStore, Match
+from store import ANY, BlobStore, Entry, JsonStore, Match
 
 log = logging.getLogger(__name__)
 
 MOST_RECIPIENTS = 10_000
 """People that one mail may go to."""
-UNDO_FOR = 10.0
-"""Seconds in which a mail that a person sent can be called back."""
+LONGEST_UNDO = 30.0
+"""Seconds in which a mail that a person sent can be called back, at most."""
 LATEST = 366 * 86400.0
 """Seconds for which a mail may wait to be sent."""
 
 
 def email_of(
-    draft: Draft, author: Account, *, date: datetime, html: str = "", attachments: tuple[Attachment, ...] = ()
+    draft: Draft,
+    author: Account,
+    *,
+    date: datetime,
+    html: str = "",
+    attachments: tuple[Attachment, ...] = (),
+    name: str = "",
 ) -> Email:
     """The mail that a draft means.
 
@@ -67,7 +73,7 @@ def email_of(
     if errors:
         raise Unsendable(tuple(errors))
     return Email(
-        sender=parse_address(author.address),
+        sender=replace(parse_address(author.address), name=name),
         to=recipients["to"],
         cc=recipients["cc"],
         bcc=recipients["bcc"],
@@ -110,11 +116,11 @@ class Outbox:
     def __init__(
         self,
         store: JsonStore,
-        blobs: Blobs,
+        blobs: BlobStore,
         drafts: Drafts,
         attachments: Attachments,
         contacts: Contacts,
-        container: Container,
+        container: Desk,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -135,6 +141,7 @@ class Outbox:
         html: str = "",
         attachments: tuple[Attachment, ...] = (),
         not_before: float = 0.0,
+        name: str = "",
     ) -> SentMail:
         """Take a mail for sending; when this returns it is on disk.
 
@@ -144,6 +151,7 @@ class Outbox:
             html: the same text in HTML, or "".
             attachments: files to go along, after those kept with the draft.
             not_before: when it may leave, in seconds since the epoch; until then it can be undone.
+            name: the author's name, as others see it beside the address.
 
         Returns:
             The copy in Sent and the submission; the same ones when this very mail was sent before with this key.
@@ -160,7 +168,7 @@ class Outbox:
         html, pictures = as_parts(html or draft.html)
         files = (*pictures, *self._attachments.load(author.name, draft.key), *attachments)
         leaves = datetime.fromtimestamp(max(now, not_before), UTC)
-        email = email_of(draft, author, date=leaves, html=html, attachments=files)
+        email = email_of(draft, author, date=leaves, html=html, attachments=files, name=name)
         words = (draft.to, draft.cc, draft.bcc, draft.subject, draft.text, email.html or "", draft.reply_to)
         meaning = _digest(words, files)
         snippet = " ".join(email.text[: 2 * SNIPPET].split())[:SNIPPET]
@@ -321,6 +329,7 @@ class Outbox:
         else:
             self._waiting.add(submission.id)
             self._settle(Entry(entry.id, {**data, **changes}))
+        self._container.announce(data["user"])
         return submission
 
 

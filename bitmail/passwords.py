@@ -67,11 +67,11 @@ class Passwords:
             return self._hasher.hash(_bytes(password))
 
     def is_right(self, kept: str | None, password: str) -> bool:
-        """Whether this is the password of which `kept` was kept; for None it takes as long, and is False."""
+        """Whether this is the password of which `kept` was kept; for None, or "", it takes as long, and is False."""
         hashed = kept or self._decoy
         with self._turnstile:
             try:
-                return self._hasher.verify(hashed, _bytes(password)) and kept is not None
+                return self._hasher.verify(hashed, _bytes(password)) and bool(kept)
             except (VerificationError, InvalidHashError):
                 return False
 

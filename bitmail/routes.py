@@ -12,8 +12,9 @@ COMPOSE = "/compose"
 CONTACTS = "/contacts"
 CONTACTS_VCARD = "/contacts.vcf"
 CONTACTS_CSV = "/contacts.csv"
+SETTINGS = "/settings"
 
-GUARDED = (INBOX, DRAFTS, SENT, COMPOSE, CONTACTS)
+GUARDED = (INBOX, DRAFTS, SENT, COMPOSE, CONTACTS, SETTINGS)
 """Pages that need a session."""
 
 ENTER = "/enter"
@@ -22,6 +23,13 @@ ENTER_CODE = "/enter/code"
 """Where the form for the second factor's code is posted to."""
 LEAVE = "/leave"
 """Where the log-out form is posted to."""
+
+NEW_PASSWORD = "/account/password"  # noqa: S105 - an address
+"""Where the form for another password is posted to."""
+DELETION = "/account/delete"
+"""Where the form that deletes the account is posted to."""
+MBOX = "/account/mbox"
+"""All mail of who is logged in, as a file."""
 
 INVITATION = "invitation"
 """The query parameter, and the form's field, of an invitation's code."""

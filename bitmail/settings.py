@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from bitmail.accounts import SignUp
-from bitmail.outbox import UNDO_FOR
+from bitmail.outbox import LONGEST_UNDO
 from mta.addresses import BadAddress, parse_address
 from mta.configuration import MtaSettings
 
@@ -20,7 +20,7 @@ class Settings(MtaSettings):
         origins: origins that may open the websocket and post forms, separated by blanks or commas; empty for the
             address that the page is served at.
         signup: how an account comes to be: by the first log-in, by an invitation, or by the operator alone.
-        undo: seconds in which a mail sent from the page can be called back; 0 for none.
+        undo: the most seconds in which a mail sent from the page can be called back; people choose fewer.
     """
 
     host: str = "127.0.0.1"
@@ -28,7 +28,7 @@ class Settings(MtaSettings):
     domain: str = "localhost"
     origins: str = ""
     signup: SignUp = SignUp.FIRST_LOG_IN
-    undo: float = Field(default=UNDO_FOR, ge=0, le=120)
+    undo: float = Field(default=LONGEST_UNDO, ge=0, le=120)
 
     @field_validator("domain")
     @classmethod

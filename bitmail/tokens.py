@@ -73,7 +73,7 @@ class Tokens:
         if not chosen:
             raise Refused("Choose at least one thing that the token may do.")
         if not 0 < days <= LONGEST:
-            raise Refused(f"A token lives for at most {LONGEST:.0f} days.")
+            raise Refused(f"A token lives for 1 to {LONGEST:.0f} days. Type how many.")
         if len(self.of(user)) >= MOST:
             raise Refused(f"{MOST} tokens are the most there may be. End one that is not used any more.")
         secret, now = PREFIX + secrets.token_urlsafe(32), self._clock()

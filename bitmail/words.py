@@ -27,6 +27,24 @@ _URGENCY = (
 )
 """Which status stands for a mail with several recipients: the first of these that any of them has."""
 
+_BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+)
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+"""What stands in a browser's own words; the first that is found counts, since many claim to be others as well."""
 _NEXT = {
     Status.DEFERRED: "It is tried again by itself.",
     Status.UNCERTAIN: "It may have arrived: no clear answer came.",
@@ -68,6 +86,21 @@ def full_time(at: float, zone: ZoneInfo) -> str:
     """A time in full: Wednesday, 25 November 2026, 14:02:07."""
     then = datetime.fromtimestamp(at, zone)
     return f"{then:%A}, {then.day} {then:%B %Y, %H:%M:%S}"
+
+
+def day_time(at: float, zone: ZoneInfo) -> str:
+    """A day and the time of it, to the minute: 25 Nov 2026, 14:02."""
+    then = datetime.fromtimestamp(at, zone)
+    return f"{then.day} {then:%b %Y, %H:%M}"
+
+
+def browser_name(agent: str) -> str:
+    """What a browser is called by people, as far as its own words tell: Firefox on Linux."""
+    browser = next((name for mark, name in _BROWSERS if mark in agent), "")
+    system = next((name for mark, name in _SYSTEMS if mark in agent), "")
+    if not browser:
+        return agent[:40]
+    return f"{browser} on {system}" if system else browser
 
 
 def file_size(octets: int) -> str:

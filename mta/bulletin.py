@@ -1,17 +1,17 @@
-"""The bulletin: tells events and status changes to whoever listens, and writes events to the log."""
+"""The bulletin: tells events and changes to whoever listens, and writes events to the log."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from mta.events import Event, EventKind, StatusChange
+from mta.events import Event, EventKind, OwnerChange, StatusChange, Told
 
 LOG = logging.getLogger("bitmail.mta")
 
-Told = TypeVar("Told", Event, StatusChange)
+Kind = TypeVar("Kind")
 
 _LEVELS = {
     EventKind.OK: logging.DEBUG,
@@ -28,57 +28,67 @@ _LEVELS = {
 
 
 class Bulletin:
-    """Listeners and watchers may come and go at any time, in any thread; one that raises harms nobody."""
+    """Listeners, watchers and followers may come and go at any time, in any thread; one that raises harms
+    nobody.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._listeners: tuple[Callable[[Event], None], ...] = ()
-        self._watchers: tuple[Callable[[StatusChange], None], ...] = ()
+        self._listeners: _Audience[Event] = _Audience()
+        self._watchers: _Audience[StatusChange] = _Audience()
+        self._followers: _Audience[OwnerChange] = _Audience()
 
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Call `listener` for each event from now on, until the function returned is called."""
-        with self._lock:
-            self._listeners = (*self._listeners, listener)
-
-        def leave() -> None:
-            with self._lock:
-                self._listeners = _without(self._listeners, listener)
-
-        return leave
+        return self._listeners.join(listener)
 
     def watch(self, watcher: Callable[[StatusChange], None]) -> Callable[[], None]:
         """Call `watcher` for each status change from now on, until the function returned is called."""
+        return self._watchers.join(watcher)
+
+    def follow(self, follower: Callable[[OwnerChange], None]) -> Callable[[], None]:
+        """Call `follower` for each other change from now on, until the function returned is called."""
+        return self._followers.join(follower)
+
+    def tell(self, told: Told) -> None:
+        """Tell what happened in this process; an event is logged as well."""
+        if isinstance(told, Event):
+            LOG.log(_LEVELS[told.kind], "%s: %s", told.kind, told.text)
+        self.pass_on(told)
+
+    def pass_on(self, told: Told) -> None:
+        """Tell what happened in another process, which has it in its own log."""
+        match told:
+            case Event():
+                self._listeners.tell(told)
+            case StatusChange():
+                self._watchers.tell(told)
+            case OwnerChange():
+                self._followers.tell(told)
+
+
+class _Audience(Generic[Kind]):
+    """Who is told one kind of thing."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._callbacks: tuple[Callable[[Kind], None], ...] = ()
+
+    def join(self, callback: Callable[[Kind], None]) -> Callable[[], None]:
         with self._lock:
-            self._watchers = (*self._watchers, watcher)
+            self._callbacks = (*self._callbacks, callback)
 
         def leave() -> None:
             with self._lock:
-                self._watchers = _without(self._watchers, watcher)
+                kept = list(self._callbacks)
+                if callback in kept:
+                    kept.remove(callback)
+                self._callbacks = tuple(kept)
 
         return leave
 
-    def tell(self, event: Event) -> None:
-        """Log an event and pass it to every listener."""
-        LOG.log(_LEVELS[event.kind], "%s: %s", event.kind, event.text)
-        _pass_on(event, self._listeners)
-
-    def tell_change(self, change: StatusChange) -> None:
-        """Pass a status change to every watcher."""
-        _pass_on(change, self._watchers)
-
-
-def _pass_on(told: Told, callbacks: tuple[Callable[[Told], None], ...]) -> None:
-    for callback in callbacks:
-        try:
-            callback(told)
-        except Exception:  # a listener is anybody's code, and the mail goes on without it
-            LOG.exception("a listener failed; it goes on being told")
-
-
-def _without(
-    callbacks: tuple[Callable[[Told], None], ...], leaving: Callable[[Told], None]
-) -> tuple[Callable[[Told], None], ...]:
-    kept = list(callbacks)
-    if leaving in kept:
-        kept.remove(leaving)
-    return tuple(kept)
+    def tell(self, told: Kind) -> None:
+        for callback in self._callbacks:
+            try:
+                callback(told)
+            except Exception:  # a listener is anybody's code, and the mail goes on without it
+                LOG.exception("a listener failed; it goes on being told")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, FilePath, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mta.errors import MtaError
 from mta.settings import ContainerSettings, WhenDown
 from store.settings import StoreSettings
 
+SHORTEST_SECRET = 16
 Settings = TypeVar("Settings", bound=BaseSettings)
 
 
@@ -19,7 +21,7 @@ class ConfigurationError(MtaError):
 
 
 class MtaSettings(StoreSettings):
-    """Read from the environment (`BITMAIL_…`, and `SMTP_…` of a relay) or from `.env`.
+    """Read from the environment (`BITMAIL_…`, and those of the providers) or from `.env`.
 
     Attributes:
         providers: the list of MTA providers; empty for those whose own variables are set, else LoopBack.
@@ -29,7 +31,16 @@ class MtaSettings(StoreSettings):
         failure_threshold: consecutive failures after which a provider is taken out of service.
         uncertain_grace: seconds that a mail which may have been accepted is held for its provider to tell.
         lifetime: seconds until a delivery that nobody takes has failed.
+        container_host, container_port: where `python -m mta` serves; port 0 for any that is free.
+        container_secret: what whoever hands in mail there, or reads events and metrics, has to know; empty
+            admits nobody.
+        container_certificate, container_key: files for it to serve by TLS; none for plain HTTP.
+        keep_days: days for which a finished mail stays whole in the spool; 0 for ever.
         smtp_host, smtp_port, smtp_user, smtp_password, smtp_tls: the relay that a bare `smtp` means.
+        aws_access_key_id, aws_secret_access_key, aws_session_token, aws_region, aws_profile, aws_endpoint,
+            ses_configuration_set: the account of `ses`.
+        mailgun_api_key, mailgun_domain, mailgun_region, mailgun_url: the account of `mailgun`.
+        sendgrid_api_key, sendgrid_region, sendgrid_url: the account of `sendgrid`.
     """
 
     model_config = SettingsConfigDict(hide_input_in_errors=True, populate_by_name=True)
@@ -41,27 +52,65 @@ class MtaSettings(StoreSettings):
     failure_threshold: int = Field(default=5, ge=1)
     uncertain_grace: float = Field(default=60.0, ge=0, allow_inf_nan=False)
     lifetime: float = Field(default=172_800.0, gt=0, allow_inf_nan=False)
+    container_host: str = "127.0.0.1"
+    container_port: int = Field(default=3200, ge=0, le=65535)
+    container_secret: SecretStr = SecretStr("")
+    container_certificate: FilePath | None = None
+    container_key: FilePath | None = None
+    keep_days: float = Field(default=30.0, ge=0, allow_inf_nan=False)
     smtp_host: str = Field(default="", validation_alias="SMTP_HOST")
     smtp_port: str = Field(default="", validation_alias="SMTP_PORT")
     smtp_user: str = Field(default="", validation_alias="SMTP_USER")
     smtp_password: SecretStr = Field(default=SecretStr(""), validation_alias="SMTP_PASSWORD")
     smtp_tls: str = Field(default="", validation_alias="SMTP_TLS")
+    aws_access_key_id: SecretStr = Field(default=SecretStr(""), validation_alias="AWS_ACCESS_KEY_ID")
+    aws_secret_access_key: SecretStr = Field(default=SecretStr(""), validation_alias="AWS_SECRET_ACCESS_KEY")
+    aws_session_token: SecretStr = Field(default=SecretStr(""), validation_alias="AWS_SESSION_TOKEN")
+    aws_region: str = Field(default="", validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))
+    aws_profile: str = Field(default="", validation_alias="AWS_PROFILE")
+    aws_endpoint: str = Field(
+        default="", validation_alias=AliasChoices("AWS_ENDPOINT_URL_SESV2", "AWS_ENDPOINT_URL")
+    )
+    ses_configuration_set: str = Field(default="", validation_alias="SES_CONFIGURATION_SET")
+    mailgun_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="MAILGUN_API_KEY")
+    mailgun_domain: str = Field(
+        default="", validation_alias=AliasChoices("MAILGUN_DOMAIN", "MAILGUN_SENDER_DOMAIN")
+    )
+    mailgun_region: str = Field(default="", validation_alias="MAILGUN_REGION")
+    mailgun_url: str = Field(default="", validation_alias=AliasChoices("MAILGUN_API_URL", "MAILGUN_BASE_URL"))
+    sendgrid_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="SENDGRID_API_KEY")
+    sendgrid_region: str = Field(default="", validation_alias="SENDGRID_REGION")
+    sendgrid_url: str = Field(default="", validation_alias="SENDGRID_API_URL")
+
+    @field_validator("container_secret")
+    @classmethod
+    def _secret_is_long(cls, secret: SecretStr) -> SecretStr:
+        if 0 < len(secret.get_secret_value()) < SHORTEST_SECRET:
+            raise ValueError(f"is shorter than {SHORTEST_SECRET} characters; take a long random text")
+        return secret
 
     def container_settings(self) -> ContainerSettings:
         """What of this a container needs to know."""
         return ContainerSettings(
-            lifetime=self.lifetime, uncertain_grace=self.uncertain_grace, when_down=self.when_down
+            lifetime=self.lifetime,
+            uncertain_grace=self.uncertain_grace,
+            when_down=self.when_down,
+            keep=self.keep_days * 86400.0,
         )
 
 
-def read_settings(kind: type[Settings]) -> Settings:
+def read_settings(kind: type[Settings], file: Path | None = None) -> Settings:
     """The settings as they are now.
+
+    Args:
+        kind: which.
+        file: to be read instead of `.env`; the environment counts more than either.
 
     Raises:
         ConfigurationError: naming each variable whose value cannot be used, without its value.
     """
     try:
-        return kind()
+        return kind() if file is None else kind(_env_file=file)
     except ValidationError as error:
         prefix = str(kind.model_config.get("env_prefix", ""))
         faults = [

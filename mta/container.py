@@ -7,29 +7,28 @@ it; the `Dispatcher` writes that, and then the `Bulletin` tells it.
 
 from __future__ import annotations
 
+import logging
 import random
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from mta.attempts import Attempts
-from mta.bulletin import Bulletin
-from mta.claim import Claim
-from mta.dispatcher import Dispatcher
-from mta.events import Event, StatusChange
-from mta.health import HealthBoard
-from mta.holder import new_holder
+from mta.desk import Desk
+from mta.dispatcher import Dispatcher, Measure
 from mta.leases import Leases
-from mta.outcomes import Status
+from mta.outcomes import Answer, Outcome
 from mta.providers.base import Provider
+from mta.pruner import Pruner
 from mta.schedule import Schedule
 from mta.scheduler import RoundRobin, Scheduler
 from mta.service import ProviderHealth, Service
 from mta.settings import ContainerSettings
-from mta.spool import Spool
 from mta.strategy import FailureStrategy, ThresholdFailureStrategy
-from mta.submission import NewSubmission, Submission
 from mta.work import Work
 from store.database import Database
+
+LOG = logging.getLogger(__name__)
 
 THRESHOLD = 5
 """Consecutive failures that take a provider out, unless another strategy is given."""
@@ -39,14 +38,14 @@ def _default_strategy() -> FailureStrategy:
     return ThresholdFailureStrategy(THRESHOLD)
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     pass
 
 
-class Container:
+class Container(Desk):
     """Sends mail by several providers from one durable spool.
 
-    Every method may be called from any thread; none waits for a provider except `stop`. A container that is
+    Every method may be called from any thread; none waits for a provider except `stop` and `check`. A container that is
     never started still accepts mail, for another one on the same spool to send.
     """
 
@@ -60,6 +59,7 @@ class Container:
         clock: Callable[[], float] = time.time,
         chance: random.Random | None = None,
         when_nobody_left: Callable[[], None] = _nothing,
+        measure: Measure | None = None,
     ) -> None:
         """
         Args:
@@ -72,6 +72,7 @@ class Container:
             chance: the randomness of jitter.
             when_nobody_left: called once, in a thread of its own, after the last provider left service and
                 what was in flight is finished and written; the service is to end then.
+            measure: called with the provider's name and the result of each attempt, once that is written.
 
         Raises:
             ValueError: no provider, or two with one name.
@@ -82,84 +83,34 @@ class Container:
                 f"a container needs providers with different names, not {names}; give them names"
             )
         settings = settings or ContainerSettings()
-        self._settings = settings
-        self._clock = clock
+        super().__init__(database, settings, clock)
         self._providers = tuple(providers)
-        self._spool = Spool(database)
-        self._bulletin = Bulletin()
-        holder = new_holder()
-        leases = Leases(database, holder)
-        self._board = HealthBoard(database, holder, stale_after=4 * settings.beat)
+        leases = Leases(database, self._holder)
         services = [Service(provider, strategy(), settings) for provider in providers]
         schedule = Schedule(services, scheduler or RoundRobin(), settings)
         self._work = Work(schedule, settings, clock, chance or random.Random())  # noqa: S311 - jitter, no secret
         self._dispatcher = Dispatcher(
-            self._work, leases, self._bulletin, self._board, settings, clock, when_nobody_left
+            self._work,
+            leases,
+            self._bulletin,
+            self._board,
+            settings,
+            clock,
+            when_nobody_left,
+            measure or _nothing,
         )
-        self._attempts = Attempts(self._work, self._spool, leases, clock, self._tell_sending)
-        self._is_started = False
-
-    def submit(self, new: NewSubmission) -> Submission:
-        """Accept a mail: on disk when this returns, and sent as soon as a provider takes it.
-
-        The same key and the same mail again give the same submission, as it is now, and send nothing twice.
-
-        Raises:
-            KeyConflict: the owner used this key for another mail.
-        """
-        submission, is_new = self._spool.submit(new, self._clock(), self._settings.lifetime)
-        if is_new and self._is_started:
-            self._dispatcher.wake()
-        return submission
-
-    def submission(self, submission_id: str) -> Submission | None:
-        """The submission with its deliveries and attempts as it is now, or None."""
-        return self._spool.submission(submission_id)
-
-    def submissions(self, ids: Iterable[str]) -> dict[str, Submission]:
-        """Those of these submissions that exist, by id; few queries for any number."""
-        return self._spool.submissions(ids)
-
-    def cancel(self, submission_id: str) -> Submission | None:
-        """Cancel those deliveries of a submission that surely no provider has.
-
-        Returns:
-            The submission as it is now, or None when there is none.
-        """
-        now = self._clock()
-        cancelled = self._spool.cancel(submission_id, now)
-        submission = self._spool.submission(submission_id)
-        if submission is not None:
-            for one in cancelled:
-                self._bulletin.tell_change(
-                    StatusChange(
-                        at=now,
-                        owner=submission.owner,
-                        submission_id=submission_id,
-                        delivery_id=one.id,
-                        recipient=one.recipient,
-                        status=one.status,
-                        provider=one.provider,
-                        detail=one.detail,
-                    )
-                )
-        return submission
-
-    def listen(self, callback: Callable[[Event], None]) -> Callable[[], None]:
-        """Call back for each event, in the container's threads, until the function returned is called."""
-        return self._bulletin.listen(callback)
-
-    def watch(self, callback: Callable[[StatusChange], None]) -> Callable[[], None]:
-        """Call back for each status change once it is on disk, in the container's threads, until the function
-        returned is called.
-        """
-        return self._bulletin.watch(callback)
+        self._attempts = Attempts(self._work, self._spool, leases, clock, self._dispatcher.tell_sending)
+        self._correspondent.heard_with(self._dispatcher.wake)
+        self._pruner = Pruner(database, settings.keep, clock)
 
     def start(self) -> None:
-        """Begin to send what is in the spool."""
-        self._is_started = True
+        """Begin to send what is in the spool; meanwhile each provider's credentials are checked."""
+        super().start()
         self._work.start(self._attempts.hire)
         self._dispatcher.start()
+        self._pruner.start()
+        for provider in self._providers:
+            threading.Thread(target=self.check, args=[provider.name], name="check", daemon=True).start()
 
     def stop(self, timeout: float = 30.0) -> bool:
         """Start nothing more, finish what is in flight, and give back the rest to other containers.
@@ -172,7 +123,9 @@ class Container:
         """
         if not self._is_started:
             return True
+        self._pruner.stop(timeout)
         self._dispatcher.stop(timeout)
+        super().stop(timeout)
         if not self._work.is_over():
             return False
         for provider in self._providers:
@@ -183,9 +136,22 @@ class Container:
         """How each provider of this container is."""
         return list(self._work.health())
 
-    def health_of_all(self) -> dict[str, list[ProviderHealth]]:
-        """How the providers of every container on this spool are, by container."""
-        return self._board.all(self._clock())
+    def check(self, provider_name: str) -> Answer:
+        """Ask a provider whether its credentials are good; if not, it leaves service at once. Waits for it.
+
+        Raises:
+            KeyError: there is no such provider.
+        """
+        provider = {one.name: one for one in self._providers}[provider_name]
+        try:
+            answer = provider.check()
+        except Exception as error:
+            LOG.exception("%s raised instead of answering a check; its code has a fault", provider_name)
+            return Answer(Outcome.UNCERTAIN, f"It failed in a way it should not ({type(error).__name__}).")
+        is_good = answer.outcome is Outcome.ACCEPTED
+        LOG.log(logging.INFO if is_good else logging.WARNING, "check of %s: %s", provider_name, answer.detail)
+        self._work.checked(provider_name, answer)
+        return answer
 
     def restore(self, provider_name: str) -> None:
         """Put a provider back into service, after whatever was wrong with it was mended.
@@ -195,5 +161,5 @@ class Container:
         """
         self._work.restore(provider_name)
 
-    def _tell_sending(self, claim: Claim, at: float) -> None:
-        self._dispatcher.tell_change(claim, Status.SENDING, "", at)
+    def _submitted(self) -> None:
+        self._dispatcher.wake()

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from mta.bulletin import Bulletin
-from mta.claim import Claim
-from mta.events import EventKind, StatusChange
+from mta.claim import Claim, Result
+from mta.events import Told
 from mta.health import HealthBoard
 from mta.holder import is_gone
 from mta.leases import Leases
-from mta.outcomes import Status
-from mta.report import beat_event
+from mta.report import beat_event, sending_change
 from mta.service import ProviderHealth
 from mta.settings import ContainerSettings
 from mta.work import Errand, Settled, Work
@@ -26,6 +26,11 @@ SHORTEST_TURN = 0.002
 """Seconds in which results gather into one commit when there is nothing else to do."""
 TROUBLE_PAUSE = 0.5
 """Seconds between two tries when the spool cannot be reached."""
+MOST_NEWS = 10_000
+"""News kept while the spool cannot be written; they are of a moment, and the oldest go first."""
+
+Measure = Callable[[str, Result], None]
+"""Is told the provider's name and what an attempt came to, once that is written."""
 
 
 class Dispatcher:
@@ -40,6 +45,7 @@ class Dispatcher:
         settings: ContainerSettings,
         clock: Callable[[], float],
         when_nobody_left: Callable[[], None],
+        measure: Measure,
     ) -> None:
         self._work = work
         self._leases = leases
@@ -48,11 +54,13 @@ class Dispatcher:
         self._settings = settings
         self._clock = clock
         self._when_nobody_left = when_nobody_left
+        self._measure = measure
         self._woken = True
         self._spool_is_away = False
         self._stop_at = float("inf")
         self._last_turn = 0.0
         self._next_beat = 0.0
+        self._news: deque[Told] = deque(maxlen=MOST_NEWS)
         self._reported: list[tuple[str, str, float | None]] = []
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
 
@@ -74,20 +82,11 @@ class Dispatcher:
             self._woken = True
             self._work.changed.notify()
 
-    def tell_change(self, claim: Claim, status: Status, detail: str, at: float) -> None:
-        """Tell that a delivery's status, already written, became another."""
-        self._bulletin.tell_change(
-            StatusChange(
-                at=at,
-                owner=claim.owner,
-                submission_id=claim.submission_id,
-                delivery_id=claim.id,
-                recipient=claim.recipient,
-                status=status,
-                provider=claim.provider,
-                detail=detail,
-            )
-        )
+    def tell_sending(self, claim: Claim, at: float) -> None:
+        """Tell that an attempt, already written down, is about to be made."""
+        change = sending_change(claim, at)
+        self._bulletin.tell(change)
+        self._news.append(change)
 
     def _run(self) -> None:
         self._take_over()
@@ -144,16 +143,19 @@ class Dispatcher:
         errand = self._work.errand()
         for event in errand.events:
             self._bulletin.tell(event)
-        if errand.settled or errand.renew or errand.want:
+            self._news.append(event)
+        if errand.settled or errand.renew or errand.want or self._news:
             self._write(errand, now)
         self._beat(now)
 
     def _write(self, errand: Errand, now: float) -> None:
         until = now + self._settings.lease_seconds
         settlements = [one.settlement for one in errand.settled]
+        news = [self._news.popleft() for _ in range(len(self._news))]
         try:
-            turned = self._leases.turn(now, until, settlements, errand.renew, errand.want)
+            turned = self._leases.turn(now, until, settlements, errand.renew, errand.want, news)
         except StoreUnavailable as error:
+            self._news.extendleft(reversed(news))
             if not self._spool_is_away:
                 LOG.critical("the spool cannot be written, and is tried until it can: %s", error)
             self._spool_is_away = True
@@ -189,12 +191,15 @@ class Dispatcher:
 
     def _tell(self, settled: Sequence[Settled], applied: Sequence[bool]) -> None:
         for one, changed in zip(settled, applied, strict=True):
-            claim, verdict = one.settlement.claim, one.settlement.verdict
-            if changed and verdict.status is not claim.status:
-                self.tell_change(claim, verdict.status, verdict.detail, one.at)
+            settlement = one.settlement
+            if changed and settlement.change is not None:
+                self._bulletin.tell(settlement.change)
             for event in one.events:
-                if changed or event.kind is not EventKind.INFORM_USER:
-                    self._bulletin.tell(event)
+                self._bulletin.tell(event)
+            if changed and settlement.notice is not None:
+                self._bulletin.tell(settlement.notice)
+            if settlement.result is not None:
+                self._measure(settlement.claim.provider, settlement.result)
 
     def _beat(self, now: float) -> None:
         providers = self._work.health()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 
 class MtaError(Exception):
     """Anything the sending tier refuses."""
@@ -13,3 +15,26 @@ class KeyConflict(MtaError):
 
 class UnknownScheduler(MtaError):
     """The configuration names a scheduler that cannot be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong with what was typed or handed in.
+
+    Attributes:
+        field: `to`, `cc`, `bcc`, `subject`, `text`, `attachments`; of a finished mail, the name of a header.
+        value: the offending part as it came.
+        reason: why, as a sentence.
+    """
+
+    field: str
+    value: str
+    reason: str
+
+
+class Unacceptable(MtaError):
+    """A mail cannot be sent as it was handed in; every reason is in `errors`."""
+
+    def __init__(self, *errors: FieldError) -> None:
+        super().__init__(" ".join(error.reason for error in errors))
+        self.errors = errors

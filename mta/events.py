@@ -72,3 +72,15 @@ class StatusChange:
     status: Status
     provider: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerChange:
+    """Something of an account's changed that is no status of a delivery, such as a mail filed in a mailbox."""
+
+    at: float
+    owner: str
+
+
+Told = Event | StatusChange | OwnerChange
+"""Whatever is told."""

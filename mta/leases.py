@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+import json
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from mta.claim import Claim, Result
+from mta.events import Event, StatusChange, Told
+from mta.news import write_news
 from mta.outcomes import Outcome, Status
+from mta.statements import change, insertion, packed
 from mta.submission import Policy, Priority
-from mta.tables import attempts, deliveries, submissions
+from mta.tables import attempts, deliveries
 from mta.verdict import Verdict
 from store.database import Database
+from store.driver import Driver
 
 LONGEST_DETAIL = 1000
 """Characters of a provider's answer that are kept."""
@@ -29,11 +34,15 @@ class Settlement:
         claim: the delivery as it was at the attempt that this is about, or as it is given back.
         verdict: what becomes of it.
         result: what the attempt came to; None when it is given back without one.
+        change: what is told of the new status, if it is another.
+        notice: what its author is told, if anything.
     """
 
     claim: Claim
     verdict: Verdict
     result: Result | None = None
+    change: StatusChange | None = None
+    notice: Event | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """All that a container writes at once: results, renewed leases, new claims."""
+    """All that a container writes at once: results, renewed leases, new claims, and news for others."""
 
     holder: str
     now: float
@@ -57,6 +66,7 @@ class Turn:
     settlements: tuple[Settlement, ...] = ()
     renew: tuple[str, ...] = ()
     want: int = 0
+    news: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,14 @@ class Turned:
 
     applied: tuple[bool, ...]
     claims: tuple[Claim, ...]
+
+
+class _There(NamedTuple):
+    id: str
+    attempt: int
+    status: str
+    due: float | None
+    lease: str
 
 
 class Leases:
@@ -81,10 +99,17 @@ class Leases:
         settlements: Iterable[Settlement] = (),
         renew: Iterable[str] = (),
         want: int = 0,
+        news: Iterable[Told] = (),
     ) -> Turned:
-        """Write results, renew leases, and claim up to `want` due deliveries, in one transaction."""
-        turn = Turn(self.holder, now, lease_until, tuple(settlements), tuple(renew), want)
-        return self._database.write(_turn, turn)
+        """Write results, renew leases, and claim up to `want` due deliveries, in one transaction; and with them
+        what other processes are to be told of it, and `news`.
+        """
+        turn = Turn(self.holder, now, lease_until, tuple(settlements), tuple(renew), want, tuple(news))
+        if self._database.is_sqlite:
+            return self._database.write(_turn, turn)
+        # Beside the starts of attempts, which would wait for it; SQLite has one writer at a time anyway.
+        with self._database.transaction() as connection:
+            return _turn(connection, [turn])[0]
 
     def start(self, delivery_id: str, earlier_attempts: int, provider: str, at: float) -> bool:
         """Write down that an attempt starts, durable on return.
@@ -102,76 +127,61 @@ class Leases:
         return sum(self._database.write(_take_over, (holder, now)) for holder in gone)
 
 
-_LOCK = (
-    select(deliveries.c.id, deliveries.c.attempt, deliveries.c.status, deliveries.c.due, deliveries.c.lease)
-    .where(deliveries.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(deliveries.c.id)
-    .with_for_update()
+# The hot path is written for the driver itself, since SQLAlchemy's care takes longer than the database.
+_LOCKED = "SELECT id, attempt, status, due, lease FROM spool_deliveries WHERE id IN ({}) ORDER BY id"
+_CLAIMED = """
+    SELECT d.id, d.submission_id, s.owner, s.subject, s.sender, d.recipient, s.size, s.needs_envelope,
+        s.policy, d.status, d.provider, d.detail, d.priority, d.attempt, d.rounds, d.pinned, d.refused_by,
+        d.doubtful, d.expires, d.needs_mime
+    FROM spool_deliveries d JOIN spool_submissions s ON s.id = d.submission_id
+    WHERE d.priority = ? AND d.due <= ? ORDER BY d.due LIMIT ?"""
+_MAILS = "SELECT id, raw FROM spool_submissions WHERE id IN ({})"
+_LEASE = change(deliveries, ["lease", "due"], ["id"])
+_STARTED = change(
+    deliveries,
+    ["provider", "attempt", "updated"],
+    ["id"],
+    {"status": f"'{Status.SENDING}'", "detail": "''"},
 )
-_CLAIM = (
-    select(
-        *(
-            deliveries.c[name]
-            for name in ("id", "submission_id", "recipient", "status", "provider", "detail")
-        ),
-        *(
-            deliveries.c[name]
-            for name in ("priority", "attempt", "rounds", "pinned", "refused_by", "doubtful")
-        ),
-        deliveries.c.expires,
-        *(submissions.c[name] for name in ("owner", "subject", "sender", "size", "needs_envelope", "policy")),
+_ATTEMPTED = insertion(
+    attempts,
+    ["provider", "number", "at", "delivery_id"],
+    {"ms": "0", "outcome": "NULL", "detail": "''", "provider_id": "''"},
+)
+# All of it in one round trip, since every attempt waits for this.
+_START_AT_ONCE = f"""
+    WITH new AS (SELECT * FROM {packed(deliveries, ["provider", "attempt", "updated", "id", "lease"])}),
+    ours AS (
+        SELECT d.id FROM spool_deliveries d JOIN new ON new.id = d.id
+        WHERE d.due IS NOT NULL AND d.lease = new.lease AND d.attempt = new.attempt - 1
+        ORDER BY d.id FOR UPDATE OF d
+    ),
+    started AS (
+        UPDATE spool_deliveries d
+        SET status = '{Status.SENDING}', detail = '',
+            provider = new.provider, attempt = new.attempt, updated = new.updated
+        FROM new JOIN ours ON ours.id = new.id
+        WHERE d.id = new.id
+        RETURNING d.id, d.attempt, d.provider, d.updated
+    ),
+    attempted AS (
+        INSERT INTO spool_attempts (delivery_id, number, provider, at, ms, outcome, detail, provider_id)
+        SELECT id, attempt, provider, updated, 0, NULL, '', '' FROM started
     )
-    .join(submissions, submissions.c.id == deliveries.c.submission_id)
-    .where(deliveries.c.priority == bindparam("priority"), deliveries.c.due <= bindparam("now"))
-    .order_by(deliveries.c.due)
-    .limit(bindparam("want"))
-    .with_for_update(of=deliveries, skip_locked=True)
+    SELECT id FROM started"""  # noqa: S608 - our own code
+_SETTLED = change(
+    deliveries,
+    [
+        *("status", "provider", "detail", "updated", "due"),
+        *("lease", "rounds", "pinned", "refused_by", "doubtful"),
+    ],
+    ["id"],
 )
-_MAILS = select(submissions.c.id, submissions.c.raw).where(
-    submissions.c.id.in_(bindparam("ids", expanding=True))
-)
-_LEASE = (
+_ANSWERED = change(attempts, ["outcome", "ms", "detail", "provider_id"], ["delivery_id", "number"])
+_RENEW = (
     update(deliveries)
-    .where(deliveries.c.id.in_(bindparam("ids", expanding=True)))
-    .values(lease=bindparam("holder"), due=bindparam("until"))
-)
-_RENEW = _LEASE.where(deliveries.c.lease == bindparam("holder"))
-_STARTED = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("delivery"))
-    .values(
-        status=Status.SENDING,
-        provider=bindparam("by"),
-        detail="",
-        attempt=bindparam("number"),
-        updated=bindparam("at"),
-    )
-)
-_SETTLED = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("delivery"))
-    .values(
-        status=bindparam("new_status"),
-        provider=bindparam("by"),
-        detail=bindparam("why"),
-        updated=bindparam("at"),
-        due=bindparam("new_due"),
-        lease=bindparam("holder"),
-        rounds=bindparam("waits"),
-        pinned=bindparam("pin"),
-        refused_by=bindparam("refused"),
-        doubtful=bindparam("doubt"),
-    )
-)
-_ANSWERED = (
-    update(attempts)
-    .where(attempts.c.delivery_id == bindparam("delivery"), attempts.c.number == bindparam("which"))
-    .values(
-        outcome=bindparam("result"),
-        ms=bindparam("took"),
-        detail=bindparam("why"),
-        provider_id=bindparam("known_as"),
-    )
+    .where(deliveries.c.id.in_(bindparam("ids", expanding=True)), deliveries.c.lease == bindparam("holder"))
+    .values(due=bindparam("until"))
 )
 _HOLDERS = select(deliveries.c.lease).where(deliveries.c.lease != "").distinct()
 _TAKE_OVER = (
@@ -182,36 +192,54 @@ _TAKE_OVER = (
 
 
 def _turn(connection: Connection, turns: Sequence[Turn]) -> list[Turned]:
-    return [
-        Turned(applied=_settle(connection, turn), claims=_renew_and_claim(connection, turn)) for turn in turns
-    ]
+    return [_take_turn(connection, turn) for turn in turns]
+
+
+def _take_turn(connection: Connection, turn: Turn) -> Turned:
+    applied = _settle(connection, turn)
+    claims = _renew_and_claim(connection, turn)
+    news = list(turn.news)
+    for settlement, applies in zip(turn.settlements, applied, strict=True):
+        if applies:
+            news += [told for told in (settlement.change, settlement.notice) if told is not None]
+    write_news(connection, turn.holder, turn.now, news)
+    return Turned(applied, claims)
 
 
 def _settle(connection: Connection, turn: Turn) -> tuple[bool, ...]:
     if not turn.settlements:
         return ()
-    ids = [settlement.claim.id for settlement in turn.settlements]
-    there = {row.id: row for row in connection.execute(_LOCK, {"ids": ids})}
+    driver = Driver.below(connection)
+    there = _lock(driver, {settlement.claim.id for settlement in turn.settlements})
     applied = tuple(
         settlement.claim.id in there and _applies(settlement, there[settlement.claim.id], turn.holder)
         for settlement in turn.settlements
     )
-    changed = [
-        _settled_row(settlement, turn)
-        for settlement, applies in zip(turn.settlements, applied, strict=True)
-        if applies
-    ]
-    if changed:
-        connection.execute(_SETTLED, changed)
-    answered = [
-        _answered_row(settlement, settlement.result) for settlement in turn.settlements if settlement.result
-    ]
-    if answered:
-        connection.execute(_ANSWERED, answered)
+    # Of two about the same delivery the later one holds; PostgreSQL would take any.
+    changed: dict[str, tuple[Any, ...]] = {}
+    answered: dict[tuple[str, int], tuple[Any, ...]] = {}
+    for settlement, applies in zip(turn.settlements, applied, strict=True):
+        claim = settlement.claim
+        if applies:
+            changed[claim.id] = _settled_row(settlement, turn)
+        if settlement.result:
+            answered[claim.id, claim.attempt] = _answered_row(claim, settlement.result)
+    _SETTLED.run(driver, list(changed.values()))
+    _ANSWERED.run(driver, list(answered.values()))
     return applied
 
 
-def _applies(settlement: Settlement, row: Any, holder: str) -> bool:
+def _lock(driver: Driver, ids: Collection[str]) -> dict[str, _There]:
+    statement = _LOCKED.format(_marks(ids))
+    rows = driver.rows(statement if driver.is_sqlite else f"{statement} FOR UPDATE", list(ids))
+    return {row[0]: _There(*row) for row in rows}
+
+
+def _marks(values: Collection[Any]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _applies(settlement: Settlement, row: _There, holder: str) -> bool:
     """Whether a settlement still decides: another container may have gone on with the delivery since."""
     result = settlement.result
     if result is not None and result.outcome is Outcome.ACCEPTED:
@@ -226,32 +254,26 @@ def _applies(settlement: Settlement, row: Any, holder: str) -> bool:
     return row.lease == holder or not needs_lease
 
 
-def _settled_row(settlement: Settlement, turn: Turn) -> dict[str, Any]:
-    verdict = settlement.verdict
-    return {
-        "delivery": settlement.claim.id,
-        "new_status": verdict.status,
-        "by": settlement.claim.provider,
-        "why": _storable(verdict.detail),
-        "at": turn.now,
-        "new_due": turn.lease_until if verdict.again else verdict.due,
-        "holder": turn.holder if verdict.again else "",
-        "waits": verdict.rounds,
-        "pin": verdict.pinned,
-        "refused": verdict.refused_by,
-        "doubt": verdict.doubtful,
-    }
+def _settled_row(settlement: Settlement, turn: Turn) -> tuple[Any, ...]:
+    claim, verdict = settlement.claim, settlement.verdict
+    return (
+        verdict.status.value,
+        claim.provider,
+        _storable(verdict.detail),
+        turn.now,
+        turn.lease_until if verdict.again else verdict.due,
+        turn.holder if verdict.again else "",
+        verdict.rounds,
+        verdict.pinned,
+        verdict.refused_by,
+        verdict.doubtful,
+        claim.id,
+    )
 
 
-def _answered_row(settlement: Settlement, result: Result) -> dict[str, Any]:
-    return {
-        "delivery": settlement.claim.id,
-        "which": settlement.claim.attempt,
-        "result": result.outcome,
-        "took": result.ms,
-        "why": _storable(result.detail),
-        "known_as": _storable(result.provider_id),
-    }
+def _answered_row(claim: Claim, result: Result) -> tuple[Any, ...]:
+    detail, provider_id = _storable(result.detail), _storable(result.provider_id)
+    return result.outcome.value, result.ms, detail, provider_id, claim.id, claim.attempt
 
 
 def _storable(text: str) -> str:
@@ -260,70 +282,74 @@ def _storable(text: str) -> str:
 
 
 def _renew_and_claim(connection: Connection, turn: Turn) -> tuple[Claim, ...]:
-    until = {"holder": turn.holder, "until": turn.lease_until}
     if turn.renew:
+        until = {"holder": turn.holder, "until": turn.lease_until}
         connection.execute(_RENEW, {**until, "ids": turn.renew})
-    claims: list[Claim] = []
+    driver = Driver.below(connection)
+    statement = _CLAIMED if driver.is_sqlite else f"{_CLAIMED} FOR UPDATE OF d SKIP LOCKED"
+    rows: list[tuple[Any, ...]] = []
     for priority in Priority:
-        left = turn.want - len(claims)
-        if left <= 0:
+        if (left := turn.want - len(rows)) <= 0:
             break
-        wanted = {"priority": priority, "now": turn.now, "want": left}
-        claims.extend(_claim(row) for row in connection.execute(_CLAIM, wanted).mappings())
-    if not claims:
+        rows += driver.rows(statement, (int(priority), turn.now, left))
+    if not rows:
         return ()
-    connection.execute(_LEASE, {**until, "ids": [claim.id for claim in claims]})
-    small = {claim.submission_id for claim in claims if claim.size <= SMALL_MAIL}
-    mails = {row.id: row.raw for row in connection.execute(_MAILS, {"ids": list(small)})} if small else {}
-    return tuple(replace(claim, raw=mails.get(claim.submission_id)) for claim in claims)
+    _LEASE.run(driver, [(turn.holder, turn.lease_until, row[0]) for row in rows])
+    small = {submission for _, submission, _, _, _, _, size, *_ in rows if size <= SMALL_MAIL}
+    mails = dict(driver.rows(_MAILS.format(_marks(small)), list(small))) if small else {}
+    return tuple(_claim(row, mails.get(row[1])) for row in rows)
 
 
-def _claim(row: Any) -> Claim:
-    closed = {
-        "policy": Policy(row["policy"]),
-        "status": Status(row["status"]),
-        "priority": Priority(row["priority"]),
-    }
-    return Claim(**{**row, **closed})
+def _claim(row: tuple[Any, ...], raw: bytes | None) -> Claim:
+    id, submission_id, owner, subject, sender, recipient, size, needs_envelope, *rest = row
+    policy, status, provider, detail, priority, *rest = rest
+    attempt, rounds, pinned, refused_by, doubtful, expires, needs_mime = rest
+    return Claim(
+        id=id,
+        submission_id=submission_id,
+        owner=owner,
+        subject=subject,
+        sender=sender,
+        recipient=recipient,
+        size=size,
+        needs_envelope=bool(needs_envelope),
+        policy=Policy(policy),
+        status=Status(status),
+        provider=provider,
+        detail=detail,
+        priority=Priority(priority),
+        attempt=attempt,
+        rounds=rounds,
+        pinned=pinned,
+        refused_by=refused_by,
+        doubtful=bool(doubtful),
+        expires=expires,
+        needs_mime=bool(needs_mime),
+        raw=raw,
+    )
 
 
 def _start(connection: Connection, starts: Sequence[Start]) -> list[bool]:
-    ids = [start.delivery_id for start in starts]
-    there = {row.id: row for row in connection.execute(_LOCK, {"ids": ids})}
-    ours = [
-        start.delivery_id in there
-        and there[start.delivery_id].due is not None
-        and there[start.delivery_id].lease == start.holder
-        and there[start.delivery_id].attempt == start.earlier_attempts
-        for start in starts
-    ]
-    going = [start for start, mine in zip(starts, ours, strict=True) if mine]
-    if going:
-        connection.execute(_STARTED, [_started_row(start) for start in going])
-        connection.execute(attempts.insert(), [_attempt_row(start) for start in going])
-    return ours
+    driver = Driver.below(connection)
+    rows = [(one.provider, one.earlier_attempts + 1, one.at, one.delivery_id, one.holder) for one in starts]
+    if driver.is_sqlite:
+        there = _lock(driver, [one.delivery_id for one in starts])
+        going = {one.delivery_id for one in starts if _is_ours(there.get(one.delivery_id), one)}
+        mine = [(*row, id) for *row, id, _ in rows if id in going]
+        _STARTED.run(driver, mine)
+        _ATTEMPTED.run(driver, mine)
+    else:
+        going = {id for (id,) in driver.rows(_START_AT_ONCE, [json.dumps(rows)])}
+    return [one.delivery_id in going for one in starts]
 
 
-def _started_row(start: Start) -> dict[str, Any]:
-    return {
-        "delivery": start.delivery_id,
-        "by": start.provider,
-        "number": start.earlier_attempts + 1,
-        "at": start.at,
-    }
-
-
-def _attempt_row(start: Start) -> dict[str, Any]:
-    return {
-        "delivery_id": start.delivery_id,
-        "number": start.earlier_attempts + 1,
-        "provider": start.provider,
-        "at": start.at,
-        "ms": 0,
-        "outcome": None,
-        "detail": "",
-        "provider_id": "",
-    }
+def _is_ours(there: _There | None, start: Start) -> bool:
+    return (
+        there is not None
+        and there.due is not None
+        and there.lease == start.holder
+        and there.attempt == start.earlier_attempts
+    )
 
 
 def _take_over(connection: Connection, items: Sequence[tuple[str, float]]) -> list[int]:

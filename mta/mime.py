@@ -96,16 +96,24 @@ def _text(subtype: str, text: str) -> _Part:
     octets = text.replace("\n", "\r\n").encode()
     if not octets.endswith(b"\r\n"):
         octets += b"\r\n"
-    if PLAIN_LINES.fullmatch(octets):
-        encoding, body = "7bit", octets
-    elif sum(octet > 127 for octet in octets) * BASE64_SHARE <= len(octets):
-        encoding, body = "quoted-printable", binascii.b2a_qp(octets, istext=True)
-    else:
-        encoding, body = "base64", _base64(octets)
+    encoding, body = encode_text(octets)
     charset = "us-ascii" if encoding == "7bit" else "utf-8"
     return _Part(
         (f'Content-Type: text/{subtype}; charset="{charset}"', f"Content-Transfer-Encoding: {encoding}"), body
     )
+
+
+def encode_text(octets: bytes) -> tuple[str, bytes]:
+    """The transfer encoding that suits a text, and the text in it.
+
+    Args:
+        octets: the text in a charset that has ASCII in it, its lines ended by CRLF, the last one too.
+    """
+    if PLAIN_LINES.fullmatch(octets):
+        return "7bit", octets
+    if sum(octet > 127 for octet in octets) * BASE64_SHARE <= len(octets):
+        return "quoted-printable", binascii.b2a_qp(octets, istext=True)
+    return "base64", encode_base64(octets)
 
 
 def _file(file: Attachment, disposition: str) -> _Part:
@@ -121,7 +129,7 @@ def _file(file: Attachment, disposition: str) -> _Part:
     ]
     if file.content_id:
         fields.append(f"Content-ID: <{file.content_id}>")
-    return _Part(tuple(fields), body if encoding == "7bit" else _base64(body))
+    return _Part(tuple(fields), body if encoding == "7bit" else encode_base64(body))
 
 
 def _multipart(subtype: str, parts: list[_Part], boundary: str) -> _Part:
@@ -134,5 +142,6 @@ def _written(part: _Part) -> bytes:
     return "\r\n".join(part.fields).encode() + b"\r\n\r\n" + part.body
 
 
-def _base64(octets: bytes) -> bytes:
+def encode_base64(octets: bytes) -> bytes:
+    """Any octets in base64, in lines."""
     return base64.encodebytes(octets).replace(b"\n", b"\r\n")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from mta.claim import Claim
-from mta.events import Event, EventKind
-from mta.outcomes import Answer, Outcome
+from mta.events import Event, EventKind, StatusChange
+from mta.outcomes import Answer, Outcome, Status
 from mta.service import ProviderHealth, Transition
 from mta.settings import WhenDown
 from mta.verdict import Verdict
@@ -37,6 +37,16 @@ def attempt_events(claim: Claim, answer: Answer, verdict: Verdict, now: float) -
         text = f"The mail to {recipient} is looked at again at {_moment(verdict.due)}."
         events.append(_event(EventKind.RESUBMIT, text, claim, now))
     return events
+
+
+def status_change(claim: Claim, verdict: Verdict, now: float) -> StatusChange:
+    """That a delivery's status became another."""
+    return _change(claim, verdict.status, verdict.detail, now)
+
+
+def sending_change(claim: Claim, now: float) -> StatusChange:
+    """That a delivery is on its way to a provider; `claim` is the delivery as it is during the attempt."""
+    return _change(claim, Status.SENDING, "", now)
 
 
 def notice(claim: Claim, verdict: Verdict, now: float) -> Event:
@@ -93,6 +103,19 @@ def _event(kind: EventKind, text: str, claim: Claim, now: float, verdict: Verdic
         delivery_id=claim.id,
         recipient=claim.recipient,
         status=verdict.status if verdict else None,
+    )
+
+
+def _change(claim: Claim, status: Status, detail: str, now: float) -> StatusChange:
+    return StatusChange(
+        at=now,
+        owner=claim.owner,
+        submission_id=claim.submission_id,
+        delivery_id=claim.id,
+        recipient=claim.recipient,
+        status=status,
+        provider=claim.provider,
+        detail=detail,
     )
 
 

@@ -45,6 +45,10 @@ class Schedule:
         """Whether every provider left service. Throttled ones did not: they only pause."""
         return all(service.is_out for service in self.services)
 
+    def is_impaired(self) -> bool:
+        """Whether some provider takes no mail, so that it may be that nobody takes some delivery."""
+        return any(service.state is not ServiceState.IN_SERVICE for service in self.services)
+
     def room(self, now: float, ticks: float) -> int:
         """Attempts that may start now, trials among them."""
         return sum(service.room(ticks) + service.wants_trial(now) for service in self.services)
@@ -137,6 +141,8 @@ def _lack(provider: Provider, claim: Claim) -> str:
     """Why a provider can never take this delivery, or ""."""
     if not (claim.recipient.isascii() and claim.sender.isascii()) and not provider.can_smtputf8:
         return f"{provider.name} cannot send to or from addresses with letters beyond ASCII"
+    if claim.needs_mime and not provider.can_mime:
+        return f"{provider.name} cannot carry a mail that is sealed, a report, or has an empty file in it"
     if provider.max_bytes is not None and claim.size > provider.max_bytes:
         most = f"{provider.name} takes mails of at most {provider.max_bytes:,} bytes"
         return f"{most}, and this one has {claim.size:,}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -41,6 +43,8 @@ submissions = Table(
     Column("size", Integer, nullable=False),
     # Last, so that SQLite need not read it to find the others.
     Column("raw", LargeBinary, nullable=False),
+    # What stays of the deliveries of an old one that is finished, in place of them and of the mail.
+    Column("summary", LargeBinary),
     UniqueConstraint("owner", "key", name="spool_submissions_key"),
 )
 
@@ -67,6 +71,8 @@ deliveries = Table(
     Column("pinned", Text, nullable=False),
     Column("refused_by", Text, nullable=False),
     Column("doubtful", Boolean, nullable=False),
+    # About the mail, but there it would stand behind `raw` where it was added later.
+    Column("needs_mime", Boolean, nullable=False, server_default=false()),
     CheckConstraint(
         "(status IN ('queued', 'sending', 'deferred') AND due IS NOT NULL) OR status = 'uncertain' OR "
         "(status IN ('sent', 'delivered', 'bounced', 'complained', 'failed', 'cancelled') AND due IS NULL)",
@@ -104,6 +110,15 @@ attempts = Table(
     sqlite_with_rowid=False,
 )
 
+# What one container does for all of them, and when it is due again.
+chores = Table(
+    "spool_chores",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("due", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 health = Table(
     "spool_health",
     metadata,
@@ -115,4 +130,25 @@ health = Table(
     Column("counts", Text, nullable=False),
     Column("updated", Double, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# Numbers are never given twice, so that whoever read up to one has read all up to it.
+news = Table(
+    "spool_news",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+incoming = Table(
+    "spool_incoming",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sender", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("received_at", Double, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
 )

@@ -16,7 +16,7 @@ from mta.claim import Claim, Result
 from mta.events import Event
 from mta.leases import Settlement
 from mta.outcomes import Answer, Outcome, Status
-from mta.report import attempt_events, nobody_left_event, notice, provider_event
+from mta.report import attempt_events, nobody_left_event, notice, provider_event, status_change
 from mta.runs import Run, Runs, Task
 from mta.schedule import Choice, Schedule
 from mta.service import ProviderHealth, Service, Transition
@@ -26,12 +26,11 @@ from mta.verdict import STOPPED_DURING, Circumstances, Verdict, judge, postponed
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A settlement to be written, and what is told once it is."""
+    """A settlement to be written, and what operators are told once it is."""
 
     task: Task
     settlement: Settlement
     events: tuple[Event, ...]
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ class Work:
             now, ticks = self._clock(), time.monotonic()
             self._schedule.wake(now)
             self._write_off(now)
-            self._assign(now)
+            self._assign(now, all_of_them=self._schedule.is_impaired())
             want = self._want(now, ticks)
             if not want:
                 self._make_way(now, ticks)
@@ -108,7 +107,7 @@ class Work:
             now = self._clock()
             for claim in claims:
                 self._admit(claim, now)
-            self._assign(now)
+            self._assign(now, all_of_them=self._schedule.is_impaired())
 
     def not_written(self, settled: list[Settled]) -> None:
         """Keep what a turn could not write; nothing is started until one succeeds."""
@@ -187,7 +186,9 @@ class Work:
             elif answer.outcome is Outcome.ACCEPTED:  # late, but now it is known
                 self._judge_delivery(Task(run.claim, 0), run, answer, self._clock())
             self._assign(self._clock(), all_of_them=False)
-            self.changed.notify()
+            # While the providers have enough to do, the spool thread comes by itself; waking costs.
+            if len(self._settled) <= 1 or not self.is_busy() or self._is_ending():
+                self.changed.notify()
 
     # Operators
 
@@ -203,6 +204,15 @@ class Work:
         """How each provider is."""
         with self.lock:
             return tuple(service.health() for service in self._schedule.services)
+
+    def checked(self, name: str, answer: Answer) -> None:
+        """Learn from a check of a provider's credentials: bad ones take it out before a mail meets them."""
+        with self.lock:
+            service = self._schedule.named(name)
+            if service is not None and answer.outcome is Outcome.MISCONFIGURED and not answer.sender_only:
+                change = service.misconfigured(answer.detail)
+                self._note(service, change, answer.detail, self._clock())
+                self.changed.notify()
 
     def restore(self, name: str) -> None:
         """Put a provider back into service.
@@ -340,8 +350,10 @@ class Work:
         events: Sequence[Event] = (),
     ) -> None:
         """Have a verdict written; a delivery that goes on at once waits for room again."""
-        told = (*events, notice(claim, verdict, now)) if verdict.notice else tuple(events)
-        self._settled.append(Settled(task, Settlement(claim, verdict, result), told, now))
+        change = status_change(claim, verdict, now) if verdict.status is not claim.status else None
+        told = notice(claim, verdict, now) if verdict.notice else None
+        settlement = Settlement(claim, verdict, result, change, told)
+        self._settled.append(Settled(task, settlement, tuple(events)))
         if verdict.again:
             task.claim = verdict.carry_on(claim)
             self._wait_for_room(task)

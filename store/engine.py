@@ -12,6 +12,12 @@ from sqlalchemy.engine import make_url
 BUSY_TIMEOUT = 30.0
 """Seconds that SQLite waits for a writer in another process."""
 
+CHECKPOINT_PAGES = 8000
+"""Pages (32 MB) that SQLite's log may have before they are copied into the database. With few, the pages that
+every write changes are copied again and again; with many, a reader has more of the log to look through."""
+
+SQLITE_PRAGMAS = ("synchronous=FULL", "foreign_keys=ON", f"wal_autocheckpoint={CHECKPOINT_PAGES}")
+
 # psycopg would prepare each statement after five uses, and the generic plans are bad for the store.
 _PSYCOPG = {"prepare_threshold": None}
 
@@ -41,7 +47,7 @@ def make_engine(url: str) -> Engine:
     def configure(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
         _use_write_ahead_log(connection)
-        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+        for pragma in SQLITE_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

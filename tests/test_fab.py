@@ -117,6 +117,7 @@ def test_fab_installs_once_and_hands_its_words_on(project: Path, path: Path, whe
     first = fab(project, path, "bench", "two words", **index)
     second = fab(project, path)
     third = fab(project, path, "bench")
+    fourth = fab(project, path, "bench", "accept", "failover")
 
     assert first.returncode == 0, first.stderr
     lines = first.stdout.splitlines()
@@ -124,6 +125,7 @@ def test_fab_installs_once_and_hands_its_words_on(project: Path, path: Path, whe
     assert lines[-3:] == ["words", "bench", "two words"]
     assert second.stdout.splitlines() == ["words", "--list"]
     assert third.stdout.splitlines() == ["words", "bench", ""]
+    assert fourth.stdout.splitlines() == ["words", "bench", "accept failover"]
 
     (project / "requirements.txt").write_text("echo>=1.0\n")
     changed = fab(project, path, "run", **index)

@@ -21,6 +21,7 @@ from bitmail.contacts import Suggestion
 from bitmail.current import caller, off_loop, service
 from bitmail.drafts import TYPED, Draft, Hold, is_key, new_key
 from bitmail.errors import AlreadySent, FieldError, Overtaken, Unsendable
+from bitmail.preferences import Editor
 from bitmail.prompts import prompts
 from bitmail.sanitiser import sanitise_written
 from bitmail.sessions import Session
@@ -113,7 +114,7 @@ class Composer(rx.State, mixin=True):
             if typed is None:
                 self.revision, self.rich = str(max(revision, 0)), ""
                 if revision < 0:
-                    draft = Draft(self.key, text=await off_loop(model.phrases.signed, me.user))
+                    draft = await off_loop(_begun, me.user, self.key)
             fields = typed or {name: getattr(draft, name) for name in TYPED}
             is_rich, self.rich = bool(fields.get("html")), ""
             shown = {name for name in PEOPLE if fields.get(name) or fields.get(name + TYPING)}
@@ -412,13 +413,18 @@ class Composer(rx.State, mixin=True):
         await self._show_people(form)
         try:
             draft = await self._save(draft, me)
-            not_before = self._time(form, me) if self._later else self._undoable()
+            wanted = await off_loop(model.preferences.of, me.user)
+            undo = min(wanted.undo, service().settings.undo)
+            at = time.time() + undo if undo else 0.0
+            not_before = self._time(form, me) if self._later else at
             if not is_confirmed and not any(self.errors.values()):
                 self.asked = prompts(draft, len(self.files), self.uploading)
                 if self.asked:
                     return rx.set_focus(self._id("asked"))
             author = model.accounts.account(me.user)
-            sent = await off_loop(model.outbox.send, author, draft, not_before=not_before)
+            sent = await off_loop(
+                model.outbox.send, author, draft, not_before=not_before, name=wanted.display_name
+            )
         except Unsendable as refusal:
             return self._show(refusal.errors)
         except AlreadySent as refusal:
@@ -466,10 +472,6 @@ class Composer(rx.State, mixin=True):
         if at < time.time():
             raise Unsendable((FieldError("at", "", "This time has passed. Choose a later one."),))
         return at
-
-    def _undoable(self) -> float:
-        undo = service().settings.undo
-        return time.time() + undo if undo else 0.0
 
     async def _typed(self, form: object) -> Draft | None:
         """The draft in what a client sent, or None when it is no such thing, or of another window."""
@@ -569,6 +571,14 @@ def _cleaned(draft: Draft) -> Draft:
 def _as_html(text: str) -> str:
     paragraphs = escape(text, quote=False).split("\n\n")
     return "".join(f"<p>{paragraph.replace(chr(10), '<br>') or '<br>'}</p>" for paragraph in paragraphs)
+
+
+def _begun(user: str, key: str) -> Draft:
+    """A new mail: with the person's signature, in the editor that they prefer."""
+    model = service().model
+    text = model.phrases.signed(user)
+    is_rich = model.preferences.of(user).editor is Editor.RICH
+    return Draft(key, text=text, html=_as_html(text) if is_rich else "")
 
 
 def _spared(spare: object, window: str) -> dict[str, str] | None:

@@ -30,6 +30,7 @@ from bitmail.state.login import LogInState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
 from bitmail.state.session import SessionState
+from bitmail.state.settings import SettingsState
 from bitmail.state.toasts import ToastState
 from tests.bitmail.conftest import PASSWORD, make_service
 
@@ -56,6 +57,18 @@ OFFERED = {
     ToastState: {"undo_send", "undo_discard", "dismiss"},
     LogInState: {"show"},
     MailboxState: {"open", "refresh"},
+    SettingsState: {
+        "open",
+        "change",
+        "forget_sender",
+        "end_session",
+        "end_other_sessions",
+        "make_token",
+        "end_token",
+        "begin_second_factor",
+        "confirm_second_factor",
+        "end_second_factor",
+    },
     MessageState: {"open", "refresh", "show_images", "trust_sender", "leave_list"},
     SessionState: {"enter", "refresh", "dismiss", "set_zone"},
 }
@@ -125,6 +138,10 @@ def test_no_handler_works_without_a_session(service: Service, state: type, handl
             "text": "x",
             "name": "x",
             "email": "x@example.com",
+            "days": "1",
+            "send": "1",
+            "code": "123456",
+            "password": PASSWORD,
         }
         known = {
             "form": form,
@@ -143,6 +160,9 @@ def test_no_handler_works_without_a_session(service: Service, state: type, handl
             "how": "reply",
             "line": "grace@example.com",
             "draft": "key",
+            "spare": "",
+            "value": "dark",
+            "sender": "grace@example.com",
         }
         function = state.event_handlers[handler].fn  # type: ignore[attr-defined]
         wanted = [name for name in inspect.signature(function).parameters if name in known]

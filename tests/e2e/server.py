@@ -1,4 +1,4 @@
-"""The server as a person starts it: a process of its own, on a port of its own, with a folder of its own."""
+"""The servers as a person starts them: processes of their own, on ports of their own, with a folder of their own."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ PATIENCE = 60.0
 class Server:
     """One `python -m bitmail`, and what it said."""
 
+    module = "bitmail"
+    port = "BITMAIL_PORT"
+    ready = "BitMail is at "
+
     def __init__(self, var: Path, **settings: str) -> None:
         self._var = var
         self.settings = settings
@@ -25,9 +29,9 @@ class Server:
     def start(self) -> None:
         env = {key: value for key, value in os.environ.items() if not key.startswith(("BITMAIL_", "SMTP_"))}
         port = self.url.rpartition(":")[2] or "0"
-        env |= {"BITMAIL_VAR": str(self._var), "BITMAIL_PORT": port, **self.settings}
+        env |= {"BITMAIL_VAR": str(self._var), self.port: port, **self.settings}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bitmail"],
+            [sys.executable, "-m", self.module],
             cwd=ROOT,
             env=env,
             stdout=subprocess.PIPE,
@@ -63,7 +67,15 @@ class Server:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self.lines.append(line.rstrip())
-            if "BitMail is at " in line:
-                self.url = line.partition("BitMail is at ")[2].split()[0]
+            if self.ready in line:
+                self.url = line.partition(self.ready)[2].split()[0]
                 ready.set()
         ready.set()
+
+
+class Sender(Server):
+    """One `python -m mta`, and what it said."""
+
+    module = "mta"
+    port = "BITMAIL_CONTAINER_PORT"
+    ready = "The MTA container is at "

@@ -36,7 +36,9 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     migrate(database, MTA_MIGRATIONS, MTA_VERSION_TABLE)
     if on_postgres:
         with database.transaction() as connection:
-            connection.execute(text("TRUNCATE spool_submissions, spool_health CASCADE"))
+            connection.execute(
+                text("TRUNCATE spool_submissions, spool_health, spool_news, spool_incoming CASCADE")
+            )
     yield database
     database.close()
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import Connection
 
 from mta.events import EventKind
 from mta.outcomes import Answer, Outcome, Status
@@ -15,7 +17,7 @@ from mta.settings import ContainerSettings, WhenDown
 from mta.strategy import ThresholdFailureStrategy
 from mta.submission import Policy
 from store import Database, StoreUnavailable
-from tests.mta.scripted import Clock, Harmless, Scripted, Station, Windowed, wait_until
+from tests.mta.scripted import Anew, Clock, Harmless, Scripted, Station, Windowed, wait_until
 
 Start = Callable[..., Station]
 
@@ -246,6 +248,30 @@ def test_envelope_when_no_provider_in_service_can_then_it_goes_out_all_the_same(
     assert attempts(sending, submission)[0] == ("smtp", Outcome.MISCONFIGURED)
 
 
+SIGNED = (
+    b'Subject: Hi\r\nContent-Type: multipart/signed; boundary="b"\r\n\r\n'
+    b"--b\r\n\r\nHi\r\n--b\r\nContent-Type: application/pgp-signature\r\n\r\nx\r\n--b--\r\n"
+)
+
+
+def test_structure_when_only_one_carries_it_then_that_one_also_after_its_pause(
+    station: Start, clock: Clock
+) -> None:
+    able = Scripted("smtp", Outcome.UNAVAILABLE, Outcome.ACCEPTED)
+    sending = station(Anew("sendgrid"), able)
+    submission = sending.submit(raw=SIGNED)
+    sending.wait_for(submission, Status.DEFERRED)
+    clock.forward(61)
+    assert sending.wait_for(submission, Status.SENT).provider == "smtp"
+    assert attempts(sending, submission) == [("smtp", Outcome.UNAVAILABLE), ("smtp", Outcome.ACCEPTED)]
+
+
+def test_structure_when_no_provider_carries_it_then_failed_with_the_reason(station: Start) -> None:
+    sending = station(Anew("sendgrid"))
+    delivery = sending.wait_for(sending.submit(raw=SIGNED), Status.FAILED)
+    assert "sendgrid cannot carry" in delivery.detail
+
+
 def test_size_when_only_one_takes_it_then_that_one_and_when_none_then_failed_with_the_reason(
     station: Start,
 ) -> None:
@@ -421,7 +447,8 @@ def test_database_when_it_is_gone_for_a_while_then_nothing_is_lost_and_it_goes_o
     sending = station(smtp)
     submission = sending.submit(*(f"r{number}@example.com" for number in range(12)))
     smtp.wait_for_calls(2)
-    write, gone, refused = database.write, threading.Event(), threading.Event()
+    write, transaction = database.write, database.transaction
+    gone, refused = threading.Event(), threading.Event()
 
     def unreliable(operation: object, item: object) -> object:
         if gone.is_set():
@@ -429,7 +456,15 @@ def test_database_when_it_is_gone_for_a_while_then_nothing_is_lost_and_it_goes_o
             raise StoreUnavailable("the database does not answer")
         return write(operation, item)  # type: ignore[arg-type, var-annotated]
 
+    @contextmanager
+    def unreliable_too() -> Iterator[Connection]:
+        if gone.is_set():
+            raise StoreUnavailable("the database does not answer")
+        with transaction() as connection:
+            yield connection
+
     monkeypatch.setattr(database, "write", unreliable)
+    monkeypatch.setattr(database, "transaction", unreliable_too)
     gone.set()
     smtp.release()
     assert refused.wait(10)

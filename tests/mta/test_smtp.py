@@ -219,6 +219,26 @@ def test_reply_of_several_lines_is_told_as_one_sentence() -> None:
     assert answer.detail == "The relay refused the recipient: 550 5.1.1 No such user here [31m"
 
 
+@pytest.mark.parametrize(
+    ("script", "login", "outcome", "words"),
+    [
+        ({}, ("ann", "secret"), O.ACCEPTED, "accepts the log-in"),
+        ({}, ("ann", "other"), O.MISCONFIGURED, "wants another log-in: 535"),
+        ({"greeting": [say("421 4.3.2 busy")]}, ("ann", "secret"), O.UNAVAILABLE, "421"),
+        ({"ehlo": [CLOSE]}, ("ann", "secret"), O.UNAVAILABLE, "closed"),
+        ({"quit": [RESET]}, ("ann", "secret"), O.ACCEPTED, "accepts"),
+    ],
+)
+def test_check_when_asked_then_says_what_is_wrong_and_sends_nothing(
+    script: dict[str, list[Act]], login: tuple[str, str], outcome: Outcome, words: str
+) -> None:
+    with FakeRelay(script, extensions=("AUTH PLAIN",), login=login) as relay:
+        answer = provider(relay, user="ann", password="secret").check()
+    assert answer.outcome is outcome
+    assert words in answer.detail
+    assert not any(command.startswith("MAIL") for command in relay.commands)
+
+
 # Connections that are kept
 
 

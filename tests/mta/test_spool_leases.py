@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 
 from mta.claim import Claim, Result
 from mta.holder import is_gone, new_holder
@@ -19,6 +20,7 @@ from mta.submission import Delivery, Priority, Submission
 from mta.tables import deliveries
 from mta.verdict import Verdict
 from store import Database
+from store.driver import Driver
 from tests.mta.scripted import mail
 
 NOW = 1_800_000_000.0
@@ -119,28 +121,28 @@ def test_claim_when_priorities_differ_then_the_higher_first_and_then_the_older(
 
 
 def test_claim_when_many_wait_then_found_by_an_index(
-    ours: Leases, database: Database, submit: Callable[..., Submission]
+    ours: Leases, database: Database, submit: Callable[..., Submission], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit()
-    claims: list[tuple[str, object]] = []
+    claims: list[tuple[str, Sequence[Any]]] = []
+    rows = Driver.rows
 
-    def note(
-        _connection: object, _cursor: object, statement: str, parameters: object, *_more: object
-    ) -> None:
+    def note(driver: Driver, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         if "LIMIT" in statement:
             claims.append((statement, parameters))
+        return rows(driver, statement, parameters)
 
-    event.listen(database.engine, "before_cursor_execute", note)
+    monkeypatch.setattr(Driver, "rows", note)
     ours.turn(NOW, UNTIL, want=5)
-    event.remove(database.engine, "before_cursor_execute", note)
+    monkeypatch.undo()
     assert len(claims) == len(Priority)
     explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
     with database.read() as connection:
         if not database.is_sqlite:  # which would rather scan a table of one row
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         for statement, parameters in claims:
-            rows = connection.exec_driver_sql(f"{explain} {statement}", parameters)
-            plan = " ".join(str(row[3 if database.is_sqlite else 0]) for row in rows)
+            steps = Driver.below(connection).rows(f"{explain} {statement}", parameters)
+            plan = " ".join(str(row[3 if database.is_sqlite else 0]) for row in steps)
             assert "spool_deliveries_due" in plan
             assert "TEMP B-TREE" not in plan
             assert "Sort" not in plan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import pytest
 import uvicorn
 from pydantic import SecretStr
 from sqlalchemy import create_engine, make_url, text
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from store import Blobs, BlobStore, Database, JsonStore, MemoryStore, SqlStore, migrate
 from store.proxy import ProxyBlobs, ProxyStore, StoreServer
@@ -25,7 +26,7 @@ SECRET = SecretStr("the secret of these tests")
 
 
 @contextmanager
-def serving(app: Starlette) -> Iterator[str]:
+def serving(app: ASGIApp) -> Iterator[str]:
     """The app on a real socket of this machine; gives its address."""
     # With the protocol named, since asyncio sends small answers at once only on such a socket.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -60,6 +61,16 @@ def clear(database: Database) -> None:
         else:
             tables = ", ".join(f"store_{name}" for name in names)
             connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        return int(unused.getsockname()[1])
+
+
+def wait_until_serving(process: subprocess.Popen[str]) -> None:
+    assert process.stderr is not None
+    assert any("Uvicorn running" in line for line in process.stderr)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from store.operations import Operation, PutMany
 from store.proxy import ProxyBlobs, ProxyStore, StoreServer
 from store.server import make_server
 from store.wire import OPERATIONS
-from tests.store.conftest import SECRET, Served, serving
+from tests.store.conftest import SECRET, Served, free_port, serving, wait_until_serving
 
 ROOT = Path(__file__).parents[2]
 
@@ -266,11 +266,6 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     return cert, key
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        return int(unused.getsockname()[1])
-
-
 @contextmanager
 def store_process(folder: Path, **settings: object) -> Iterator[subprocess.Popen[str]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BITMAIL_")}
@@ -283,11 +278,6 @@ def store_process(folder: Path, **settings: object) -> Iterator[subprocess.Popen
             yield process
         finally:
             process.kill()
-
-
-def wait_until_serving(process: subprocess.Popen[str]) -> None:
-    assert process.stderr is not None
-    assert any("Uvicorn running" in line for line in process.stderr)
 
 
 def test_python_m_store_when_run_by_tls_then_serves_those_who_trust_it_and_stops(tmp_path: Path) -> None:

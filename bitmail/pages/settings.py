@@ -1,0 +1,398 @@
+"""The settings page."""
+
+from __future__ import annotations
+
+from zoneinfo import available_timezones
+
+import reflex as rx
+
+from bitmail import routes
+from bitmail.pages.elements import PostForm, icon, ready, skeleton
+from bitmail.pages.shell import menu, shell
+from bitmail.preferences import NAME_CHARACTERS, UNDO_CHOICES
+from bitmail.state.settings import RecordRow, SessionRow, SettingsState, TokenRow
+
+ZONES = sorted(
+    zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "SystemV/"))
+)
+
+
+def settings() -> rx.Component:
+    """Everything a person may choose, in sections."""
+    return shell(
+        routes.SETTINGS,
+        rx.el.main(
+            menu(routes.SETTINGS, "Settings"),
+            rx.el.div(rx.el.h2("Settings"), class_name="bar wide"),
+            rx.el.div(
+                ready(
+                    SettingsState.is_loaded,
+                    [
+                        rx.cond(
+                            SettingsState.done != "",
+                            rx.el.p(icon("check"), SettingsState.done, role="status", class_name="done"),
+                        ),
+                        you(),
+                        looks(),
+                        reading(),
+                        writing(),
+                        password(),
+                        second_factor(),
+                        sessions(),
+                        tokens(),
+                        trail(),
+                        departure(),
+                    ],
+                    skeleton(6),
+                ),
+                class_name="settings",
+            ),
+            class_name="wide-pane",
+        ),
+    )
+
+
+def section(title: str, words: str, *parts: rx.Component) -> rx.Component:
+    """A part of the page."""
+    return rx.el.section(
+        rx.el.header(rx.el.h3(title), rx.el.p(words, class_name="muted")),
+        rx.el.div(*parts),
+        aria_label=title,
+    )
+
+
+def choice(field: str, label: str, now: rx.Var[str], options: list[tuple[str, str]]) -> rx.Component:
+    """One preference with a few values."""
+    return rx.el.label(
+        rx.el.span(label),
+        rx.el.select(
+            *[rx.el.option(words, value=value) for value, words in options],
+            value=now,
+            on_change=lambda value: SettingsState.change(field, value),
+            aria_label=label,
+        ),
+        says(field),
+    )
+
+
+def says(field: str) -> rx.Component:
+    """Why something was refused."""
+    return rx.el.p(SettingsState.errors.get(field, ""), role="alert", class_name="says")
+
+
+def you() -> rx.Component:
+    """The person."""
+    return section(
+        "You",
+        "How others see you.",
+        rx.el.label(
+            rx.el.span("Display name"),
+            rx.el.input(
+                default_value=SettingsState.display_name,
+                key=SettingsState.display_name,
+                on_blur=lambda value: SettingsState.change("display_name", value),
+                max_length=NAME_CHARACTERS * 2,
+                auto_complete="name",
+                aria_label="Display name",
+            ),
+            says("display_name"),
+        ),
+        choice(
+            "zone",
+            "Time zone",
+            SettingsState.zone,
+            [("", "The browser's"), *((zone, zone.replace("_", " ")) for zone in ZONES)],
+        ),
+    )
+
+
+def looks() -> rx.Component:
+    """Colours and density."""
+    return section(
+        "Looks",
+        "On this and every other browser of yours.",
+        choice(
+            "theme",
+            "Theme",
+            SettingsState.theme,
+            [("system", "As the system"), ("light", "Light"), ("dark", "Dark")],
+        ),
+        choice("density", "Density", SettingsState.density, [("normal", "Normal"), ("compact", "Compact")]),
+        choice(
+            "shortcuts",
+            "Keyboard shortcuts",
+            rx.cond(SettingsState.shortcuts, "1", "0"),
+            [("1", "On"), ("0", "Off")],
+        ),
+    )
+
+
+def reading() -> rx.Component:
+    """Remote images."""
+    return section(
+        "Reading",
+        "Remote images tell their sender that and where a mail is read.",
+        choice("images", "Remote images", SettingsState.images, [("ask", "Ask"), ("always", "Always show")]),
+        rx.cond(
+            SettingsState.senders.length() > 0,
+            rx.el.ul(
+                rx.foreach(
+                    SettingsState.senders,
+                    lambda sender: rx.el.li(
+                        rx.el.span(sender),
+                        rx.el.button(
+                            "Ask again",
+                            on_click=SettingsState.forget_sender(sender),
+                            type="button",
+                            class_name="btn ghost",
+                        ),
+                        key=sender,
+                    ),
+                ),
+                aria_label="Senders whose images are shown",
+            ),
+        ),
+    )
+
+
+def writing() -> rx.Component:
+    """The editor and undo."""
+    return section(
+        "Writing",
+        "What a new mail begins as.",
+        choice("editor", "New mails", SettingsState.editor, [("plain", "Plain text"), ("rich", "Rich text")]),
+        choice(
+            "undo",
+            "Undo after Send",
+            SettingsState.undo,
+            [(str(seconds), f"{seconds} seconds" if seconds else "Off") for seconds in UNDO_CHOICES],
+        ),
+    )
+
+
+def password() -> rx.Component:
+    """Another password."""
+    return section(
+        "Password",
+        "Every other browser is logged out when you change it.",
+        PostForm.create(
+            user_name(),
+            secret_field("now", "Password of now", "current-password"),
+            secret_field("new", "New password", "new-password"),
+            says("password"),
+            rx.el.button("Change password", type="submit", class_name="btn"),
+            action=routes.NEW_PASSWORD,
+            method="post",
+        ),
+    )
+
+
+def user_name() -> rx.Component:
+    """Whose password it is, for the browser's keeper of passwords."""
+    return rx.el.input(
+        name="username", value=SettingsState.address, auto_complete="username", read_only=True, hidden=True
+    )
+
+
+def secret_field(name: str, label: str, purpose: str) -> rx.Component:
+    """A field for a password."""
+    return rx.el.label(
+        rx.el.span(label),
+        rx.el.input(
+            name=name, type="password", auto_complete=purpose, required=True, max_length=128, aria_label=label
+        ),
+    )
+
+
+def second_factor() -> rx.Component:
+    """A code at each log-in."""
+    return section(
+        "Second factor",
+        "With it, a stranger who learned your password still cannot get in.",
+        rx.cond(
+            SettingsState.recovery.length() > 0,
+            rx.el.div(
+                rx.el.p(
+                    "It is on. Keep these recovery codes where you find them without your phone; each opens once."
+                ),
+                rx.el.pre(SettingsState.recovery.join("\n"), class_name="codes"),
+            ),
+        ),
+        rx.cond(
+            SettingsState.has_second_factor,
+            rx.el.form(
+                user_name(),
+                secret_field("password", "Password", "current-password"),
+                says("code"),
+                rx.el.button("Turn off", type="submit", class_name="btn"),
+                on_submit=SettingsState.end_second_factor,
+                reset_on_submit=True,
+            ),
+            rx.cond(
+                SettingsState.enrolment != "",
+                rx.el.form(
+                    rx.el.img(
+                        src=SettingsState.enrolment_picture,
+                        alt="QR code of the secret below",
+                        class_name="code",
+                    ),
+                    rx.el.p(
+                        "Scan this with your authenticator app, or type ", rx.el.code(SettingsState.enrolment)
+                    ),
+                    rx.el.label(
+                        rx.el.span("Code that it shows"),
+                        rx.el.input(
+                            name="code",
+                            auto_complete="one-time-code",
+                            required=True,
+                            aria_label="Code that it shows",
+                        ),
+                    ),
+                    says("code"),
+                    rx.el.button("Turn on", type="submit", class_name="btn primary"),
+                    on_submit=SettingsState.confirm_second_factor,
+                ),
+                rx.el.button(
+                    "Set up", on_click=SettingsState.begin_second_factor, type="button", class_name="btn"
+                ),
+            ),
+        ),
+    )
+
+
+def sessions() -> rx.Component:
+    """Where the account is open."""
+    return section(
+        "Sessions",
+        "Every browser and script that is logged in.",
+        rx.el.ul(rx.foreach(SettingsState.sessions, session), aria_label="Sessions"),
+        rx.cond(
+            SettingsState.sessions.length() > 1,
+            rx.el.button(
+                "Log out everywhere else",
+                on_click=SettingsState.end_other_sessions,
+                type="button",
+                class_name="btn",
+            ),
+        ),
+    )
+
+
+def session(row: rx.Var[SessionRow]) -> rx.Component:
+    """One session."""
+    return rx.el.li(
+        rx.el.span(
+            rx.el.strong(row.browser), " ", rx.el.span(row.address, ", seen ", row.seen, class_name="muted")
+        ),
+        rx.cond(
+            row.is_this,
+            rx.el.span("this one", class_name="badge info"),
+            rx.el.button(
+                "Log out", on_click=SettingsState.end_session(row.id), type="button", class_name="btn ghost"
+            ),
+        ),
+        key=row.id.to_string(),
+    )
+
+
+def tokens() -> rx.Component:
+    """What scripts prove themselves by."""
+    return section(
+        "API tokens",
+        "For scripts that send mail or look at what became of it.",
+        rx.cond(
+            SettingsState.new_token != "",
+            rx.el.div(
+                rx.el.p("Copy the token now; it is not shown again."),
+                rx.el.pre(SettingsState.new_token, class_name="codes"),
+            ),
+        ),
+        rx.el.ul(rx.foreach(SettingsState.tokens, token), aria_label="API tokens"),
+        rx.el.form(
+            rx.el.label(
+                rx.el.span("Name"),
+                rx.el.input(name="name", required=True, max_length=60, aria_label="Name of the token"),
+            ),
+            rx.el.label(
+                rx.el.span("Days"),
+                rx.el.input(
+                    name="days", type="number", default_value="90", min="1", max="366", aria_label="Days"
+                ),
+            ),
+            rx.el.label(
+                rx.el.input(type="checkbox", name="send", value="1"),
+                rx.el.span("May send"),
+                class_name="tick",
+            ),
+            rx.el.label(
+                rx.el.input(type="checkbox", name="read", value="1"),
+                rx.el.span("May read status"),
+                class_name="tick",
+            ),
+            says("token"),
+            rx.el.button("Make token", type="submit", class_name="btn"),
+            on_submit=SettingsState.make_token,
+            reset_on_submit=True,
+        ),
+    )
+
+
+def token(row: rx.Var[TokenRow]) -> rx.Component:
+    """One API token."""
+    return rx.el.li(
+        rx.el.span(
+            rx.el.strong(row.name),
+            " ",
+            rx.el.span("may ", row.scopes, " until ", row.expires, class_name="muted"),
+        ),
+        rx.el.button("End", on_click=SettingsState.end_token(row.id), type="button", class_name="btn ghost"),
+        key=row.id.to_string(),
+    )
+
+
+def trail() -> rx.Component:
+    """What happened to the account."""
+    return section(
+        "What happened",
+        "The latest log-ins and changes of this account.",
+        rx.el.ul(rx.foreach(SettingsState.records, record), aria_label="What happened"),
+    )
+
+
+def record(row: rx.Var[RecordRow]) -> rx.Component:
+    """One line of it."""
+    return rx.el.li(
+        rx.el.span(
+            rx.el.strong(row.what, class_name=rx.cond(row.is_bad, "says", "")),
+            " ",
+            rx.el.span(row.where, class_name="muted"),
+        ),
+        rx.el.time(row.when, class_name="muted"),
+        key=row.id.to_string(),
+    )
+
+
+def departure() -> rx.Component:
+    """Take everything along, or remove it."""
+    return section(
+        "Your data",
+        "All your mail is yours to take along.",
+        rx.el.a(icon("download"), "Download all mail", href=routes.MBOX, download=True, class_name="btn"),
+        rx.el.details(
+            rx.el.summary("Delete this account"),
+            rx.el.p(
+                "Your mail, drafts, contacts and settings are removed and cannot be brought back. What you have sent "
+                "stays with those who got it, and what is on its way still goes out. Your name stays taken, so that "
+                "nobody else gets your mail."
+            ),
+            PostForm.create(
+                user_name(),
+                secret_field("password", "Password", "current-password"),
+                says("delete"),
+                rx.el.button("Delete for good", type="submit", class_name="btn danger"),
+                action=routes.DELETION,
+                method="post",
+            ),
+            open=SettingsState.errors.contains("delete"),
+        ),
+    )

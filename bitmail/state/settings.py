@@ -1,0 +1,249 @@
+"""The settings page: what a person wants, what opens their account, and what leaves with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import reflex as rx
+import segno
+
+from bitmail.audit import Action, Record
+from bitmail.current import caller, cookie, off_loop, service
+from bitmail.errors import Refused
+from bitmail.preferences import Preferences
+from bitmail.refusal import REFUSAL_COOKIE, Refusal
+from bitmail.sessions import Visit
+from bitmail.state.session import SessionState
+from bitmail.tokens import Scope, Token
+from bitmail.words import browser_name, day_time
+
+DONE = {"password": "Your password is changed, and every other browser is logged out."}
+"""What to say after a form that the browser itself sent."""
+
+
+@dataclass
+class SessionRow:
+    """One session."""
+
+    id: int
+    browser: str
+    address: str
+    seen: str
+    is_this: bool
+
+
+@dataclass
+class TokenRow:
+    """One API token."""
+
+    id: int
+    name: str
+    scopes: str
+    expires: str
+
+
+@dataclass
+class RecordRow:
+    """One line of the audit trail."""
+
+    id: int
+    what: str
+    where: str
+    when: str
+    is_bad: bool
+
+
+class SettingsState(rx.State):
+    """Everything on the settings page."""
+
+    address: str = ""
+    display_name: str = ""
+    zone: str = ""
+    theme: str = "system"
+    density: str = "normal"
+    images: str = "ask"
+    editor: str = "plain"
+    undo: str = "10"
+    shortcuts: bool = True
+    senders: list[str] = []  # noqa: RUF012 - Reflex copies the default for each client
+    sessions: list[SessionRow] = []  # noqa: RUF012
+    tokens: list[TokenRow] = []  # noqa: RUF012
+    records: list[RecordRow] = []  # noqa: RUF012
+    new_token: str = ""
+    has_second_factor: bool = False
+    enrolment: str = ""
+    enrolment_picture: str = ""
+    recovery: list[str] = []  # noqa: RUF012
+    errors: dict[str, str] = {}  # noqa: RUF012
+    done: str = ""
+    is_loaded: bool = False
+
+    @rx.event
+    async def open(self) -> None:
+        """The page is opened."""
+        self.reset()
+        refusal = Refusal.decoded(cookie(self.router.headers.cookie, REFUSAL_COOKIE))
+        if refusal is not None:
+            self.errors = {refusal.name: refusal.reason}
+        self.done = DONE.get(self.router.url.query_parameters.get("done", ""), "")
+        await self._look()
+
+    @rx.event
+    async def change(self, field: str, value: str) -> Any:
+        """One preference was changed."""
+        me = caller()
+        try:
+            wanted = await off_loop(service().model.preferences.set, me.user, str(field), str(value))
+        except Refused as refused:
+            self.errors = {**self.errors, str(field)[:40]: str(refused)}
+            return None
+        self.errors = {key: text for key, text in self.errors.items() if key != field}
+        self._take(wanted)
+        return SessionState.refresh
+
+    @rx.event
+    async def forget_sender(self, sender: str) -> None:
+        """Ask again before images of this sender are loaded."""
+        me = caller()
+        await off_loop(service().model.trusted.forget, me.user, str(sender))
+        await self._look()
+
+    @rx.event
+    async def end_session(self, id: int) -> None:
+        """End one session."""
+        me = caller()
+        await off_loop(service().model.end_session, me.user, int(id))
+        await self._look()
+
+    @rx.event
+    async def end_other_sessions(self) -> None:
+        """End every session but this."""
+        me = caller()
+        await off_loop(service().model.end_other_sessions, me)
+        await self._look()
+
+    @rx.event
+    async def make_token(self, form: dict[str, Any]) -> None:
+        """Make an API token."""
+        me = caller()
+        model = service().model
+        scopes = [scope for scope in Scope if form.get(scope.value)]
+        typed = str(form.get("days", ""))
+        days = float(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 5 else 0.0
+        try:
+            self.new_token = await off_loop(
+                model.make_token, me.user, str(form.get("name", "")), scopes, days
+            )
+        except Refused as refused:
+            self.errors = {**self.errors, "token": str(refused)}
+            return
+        self.errors = {key: text for key, text in self.errors.items() if key != "token"}
+        await self._look()
+
+    @rx.event
+    async def end_token(self, id: int) -> None:
+        """End an API token."""
+        me = caller()
+        await off_loop(service().model.end_token, me.user, int(id))
+        await self._look()
+
+    @rx.event
+    async def begin_second_factor(self) -> None:
+        """Show the secret for an authenticator app."""
+        me = caller()
+        model = service().model
+        address = model.accounts.account(me.user).address
+        enrolment = await off_loop(model.second_factor.begin, me.user, address)
+        self.enrolment = enrolment.secret
+        self.enrolment_picture = segno.make(enrolment.uri).svg_data_uri(scale=4, border=2, light="white")
+
+    @rx.event
+    async def confirm_second_factor(self, form: dict[str, Any]) -> None:
+        """Turn the second factor on: the app shows the right code."""
+        me = caller()
+        try:
+            codes = await off_loop(service().model.turn_second_factor_on, me, str(form.get("code", ""))[:40])
+        except Refused as refused:
+            self.errors = {**self.errors, "code": str(refused)}
+            return
+        self.recovery, self.enrolment, self.enrolment_picture = list(codes), "", ""
+        self.errors = {key: text for key, text in self.errors.items() if key != "code"}
+        await self._look()
+
+    @rx.event
+    async def end_second_factor(self, form: dict[str, Any]) -> None:
+        """Turn the second factor off, for who knows the password."""
+        me = caller()
+        password = str(form.get("password", ""))[:1000]
+        try:
+            await off_loop(service().model.turn_second_factor_off, me, password)
+        except Refused as refused:
+            self.errors = {**self.errors, "code": str(refused)}
+            return
+        self.recovery = []
+        self.errors = {key: text for key, text in self.errors.items() if key != "code"}
+        await self._look()
+
+    async def _look(self) -> None:
+        me = caller()
+        found = await off_loop(_load, me.user)
+        self._take(found.preferences)
+        self.address = service().model.accounts.account(me.user).address
+        zone = ZoneInfo(me.zone)
+        self.senders = found.senders
+        self.sessions = [
+            SessionRow(
+                visit.id,
+                browser_name(visit.agent),
+                visit.address,
+                day_time(visit.seen, zone),
+                visit.id == me.id,
+            )
+            for visit in found.sessions
+        ]
+        self.tokens = [
+            TokenRow(token.id, token.name, " and ".join(sorted(token.scopes)), day_time(token.expires, zone))
+            for token in found.tokens
+        ]
+        self.records = [
+            RecordRow(
+                record.id,
+                record.action.value,
+                ", ".join(filter(None, (record.address, browser_name(record.detail)))),
+                day_time(record.at, zone),
+                record.action is Action.REFUSED,
+            )
+            for record in found.records
+        ]
+        self.has_second_factor = found.has_second_factor
+        self.is_loaded = True
+
+    def _take(self, wanted: Preferences) -> None:
+        self.display_name, self.zone = wanted.display_name, wanted.zone
+        self.theme, self.density = wanted.theme.value, wanted.density.value
+        self.images, self.editor = wanted.images.value, wanted.editor.value
+        self.undo, self.shortcuts = str(wanted.undo), wanted.shortcuts
+
+
+@dataclass(frozen=True)
+class _Found:
+    preferences: Preferences
+    senders: list[str]
+    sessions: list[Visit]
+    tokens: list[Token]
+    records: list[Record]
+    has_second_factor: bool
+
+
+def _load(user: str) -> _Found:
+    model = service().model
+    return _Found(
+        model.preferences.of(user),
+        model.trusted.of(user),
+        model.sessions.of(user),
+        model.tokens.of(user),
+        model.audit.page(user, limit=20),
+        model.second_factor.is_on(user),
+    )

@@ -1,0 +1,181 @@
+"""The desk: where mail is handed in and followed, in a process that leaves the sending to others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from mta.bulletin import Bulletin
+from mta.correspondent import Correspondent
+from mta.errors import KeyConflict
+from mta.events import Event, OwnerChange, StatusChange
+from mta.health import HealthBoard
+from mta.holder import new_holder
+from mta.incoming import IncomingMail, IncomingTray
+from mta.service import ProviderHealth
+from mta.settings import ContainerSettings
+from mta.spool import Backlog, Spool
+from mta.submission import NewSubmission, Submission
+from store.database import Database
+
+
+class Desk:
+    """The container's API without the sending: containers on the same spool do that, now or later.
+
+    Every method may be called from any thread; none waits for a provider. One that is never started still
+    accepts mail.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        settings: ContainerSettings | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """
+        Args:
+            database: where the spool lives; migrated, and closed by whoever opened it.
+            settings: how it works.
+            clock: the time in seconds since the epoch.
+        """
+        self._settings = settings or ContainerSettings()
+        self._clock = clock
+        self._holder = new_holder()
+        self._spool = Spool(database)
+        self._tray = IncomingTray(database)
+        self._bulletin = Bulletin()
+        self._board = HealthBoard(database, self._holder, stale_after=4 * self._settings.beat)
+        self._correspondent = Correspondent(database, self._holder, self._bulletin, clock)
+        self._is_started = False
+
+    def submit(self, new: NewSubmission) -> Submission:
+        """Accept a mail: on disk when this returns, and sent as soon as a provider takes it.
+
+        The same key and the same mail again give the same submission, as it is now, and send nothing twice.
+
+        Raises:
+            KeyConflict: the owner used this key for another mail.
+        """
+        (accepted,) = self.submit_all([new])
+        if isinstance(accepted, KeyConflict):
+            raise accepted
+        return accepted
+
+    def submit_all(self, news: Sequence[NewSubmission]) -> list[Submission | KeyConflict]:
+        """The same for several mails in one commit, with a refusal in the place of what would be raised."""
+        accepted = self._spool.submit_all(news, self._clock(), self._settings.lifetime)
+        if self._is_started and any(not isinstance(one, KeyConflict) and one[1] for one in accepted):
+            self._submitted()
+        return [one if isinstance(one, KeyConflict) else one[0] for one in accepted]
+
+    def submission(self, submission_id: str) -> Submission | None:
+        """The submission with its deliveries and attempts as it is now, or None."""
+        return self._spool.submission(submission_id)
+
+    def submissions(self, ids: Iterable[str]) -> dict[str, Submission]:
+        """Those of these submissions that exist, by id; few queries for any number."""
+        return self._spool.submissions(ids)
+
+    def cancel(self, submission_id: str) -> Submission | None:
+        """Cancel those deliveries of a submission that surely no provider has.
+
+        Returns:
+            The submission as it is now, or None when there is none.
+        """
+        now = self._clock()
+        cancelled = self._spool.cancel(submission_id, now)
+        submission = self._spool.submission(submission_id)
+        if submission is not None:
+            for one in cancelled:
+                self._tell_all(
+                    StatusChange(
+                        at=now,
+                        owner=submission.owner,
+                        submission_id=submission_id,
+                        delivery_id=one.id,
+                        recipient=one.recipient,
+                        status=one.status,
+                        provider=one.provider,
+                        detail=one.detail,
+                    )
+                )
+        return submission
+
+    def listen(self, callback: Callable[[Event], None]) -> Callable[[], None]:
+        """Call back for each event, in threads of the container's, until the function returned is called.
+
+        Of other processes on this spool come the events that concern a person or a provider's service.
+        """
+        return self._bulletin.listen(callback)
+
+    def watch(self, callback: Callable[[StatusChange], None]) -> Callable[[], None]:
+        """Call back for each status change once it is on disk, whichever process made it, in threads of the
+        container's, until the function returned is called.
+        """
+        return self._bulletin.watch(callback)
+
+    def announce(self, owner: str) -> None:
+        """Tell here and in the other processes that something of an account's changed; returns at once."""
+        self._tell_all(OwnerChange(self._clock(), owner))
+
+    def follow(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """Call back with the account that was announced, in whichever process, until the function returned is
+        called.
+        """
+        return self._bulletin.follow(lambda change: callback(change.owner))
+
+    def hand_in(self, mail: IncomingMail) -> None:
+        """Keep a mail that came in until some process has filed it; durable on return."""
+        self._tray.put(mail)
+
+    def file_with(self, callback: Callable[[IncomingMail], None]) -> None:
+        """Have mail filed that was handed in, in whichever process, once this is started.
+
+        Args:
+            callback: files the mail, durably. It goes by the mail's id, since the same mail may come again; when
+                it raises, the mail stays and comes again later.
+        """
+        self._correspondent.file_with(callback)
+
+    def start(self) -> None:
+        """Begin to hear what other processes on this spool do."""
+        self._is_started = True
+        self._correspondent.start()
+
+    def stop(self, timeout: float = 30.0) -> bool:
+        """Tell the other processes what is left to tell, within `timeout` seconds, and end.
+
+        Returns:
+            Whether everything in flight was finished.
+        """
+        if self._is_started:
+            self._correspondent.stop(timeout)
+        return True
+
+    def health(self) -> list[ProviderHealth]:
+        """How the providers of every container on this spool are."""
+        return [health for providers in self.health_of_all().values() for health in providers]
+
+    def health_of_all(self) -> dict[str, list[ProviderHealth]]:
+        """How the providers of every container on this spool are, by container."""
+        return self._board.all(self._clock())
+
+    def backlog(self) -> Backlog:
+        """What waits in the spool; the cost depends on what waits, not on what is finished."""
+        return self._spool.backlog()
+
+    def prove_writable(self) -> None:
+        """Write something to the spool that means nothing.
+
+        Raises:
+            StoreUnavailable: it cannot be written.
+        """
+        self._correspondent.prove_writable()
+
+    def _submitted(self) -> None:
+        """Something new is in the spool."""
+
+    def _tell_all(self, told: StatusChange | OwnerChange) -> None:
+        self._bulletin.tell(told)
+        if self._is_started:
+            self._correspondent.send(told)
