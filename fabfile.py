@@ -71,6 +71,20 @@ def test_manual(context):
     sys.exit(server.returncode or int(bool(failed)))
 
 
+@task(
+    help={
+        "rounds": "how many kills",
+        "seed": "of what is left to chance, to repeat it",
+        "database": "sqlite, postgresql or both",
+    }
+)
+def chaos(context, rounds=200, seed=None, database="both"):
+    """Kill processes at random moments under load, and see that no mail is lost or sent twice."""
+    build(context)
+    words = ["--rounds", str(rounds), "--database", database]
+    become(["-m", "tests.chaos", *words, *(["--seed", str(seed)] if seed is not None else [])])
+
+
 @task(positional=["names"])
 def bench(context, names):
     """Measure NAMES, one after the other; without a name, list what there is."""
@@ -86,6 +100,43 @@ def bench(context, names):
         run_module(f"bench.{name}")
     if not wanted:
         say("\n".join(there) or "There is nothing to measure yet.")
+
+
+@task(help={"keys": "the file to write (keys.sealed)"})
+def seal_keys(context, keys="keys.sealed"):
+    """Seal the secrets of .env by a start-up passphrase."""
+    from getpass import getpass
+
+    from dotenv import dotenv_values
+
+    from bitmail.settings import Settings
+    from mta.configuration import variables
+    from mta.sealing import SealError, seal
+
+    names = {name for variable in variables(Settings) if variable.is_secret for name in variable.names}
+    lines = (ROOT / ".env").read_text().splitlines() if (ROOT / ".env").is_file() else []
+    secrets = {name: value for name, value in dotenv_values(ROOT / ".env").items() if name in names and value}
+    if not secrets:
+        sys.exit("There is no secret in .env. Write them there first, one NAME=value a line, then seal them.")
+    say(f"To be sealed: {', '.join(sorted(secrets))}.")
+    passphrase = getpass("Passphrase: ")
+    if passphrase != getpass("The same again: "):
+        sys.exit("These were two different passphrases. Nothing was changed.")
+    try:
+        content = seal(secrets, passphrase)
+    except SealError as error:
+        sys.exit(str(error))
+    with open(os.open(ROOT / keys, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+    say(f"They are in {keys} now, and are asked for by their passphrase at the next start.")
+    if input("Take them out of .env? (yes/no) ").strip().lower() == "yes":
+        kept = [
+            line for line in lines if line.partition("=")[0].removeprefix("export ").strip() not in secrets
+        ]
+        (ROOT / ".env").write_text("\n".join(kept) + "\n")
+        say(
+            "Taken out. What was on the disk before may be read until it is overwritten: better take new keys."
+        )
 
 
 def become(arguments):

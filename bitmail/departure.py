@@ -50,6 +50,7 @@ class Departure:
             {"templates of": user},
             {"contacts of": user},
             {"contact groups of": user},
+            {"suppressed_by": user},
         ):
             for entry in self._entries(whose):
                 blobs.update(filter(None, [entry.data.get("blob")]))

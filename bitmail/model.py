@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from bitmail.accounts import Account, Accounts, SignUp
 from bitmail.attachments import Attachments
 from bitmail.audit import Action, Audit
+from bitmail.bounces import Bounces
 from bitmail.contacts import Contacts
 from bitmail.departure import Departure
 from bitmail.door import Client, Door
@@ -26,6 +27,7 @@ from bitmail.replies import Answer, edit_as_new, forward, reply
 from bitmail.secondfactor import SecondFactor
 from bitmail.senders import TrustedSenders
 from bitmail.sessions import Session, Sessions
+from bitmail.suppressions import Suppressions
 from bitmail.tokens import Scope, Tokens
 from mta.desk import Desk
 from mta.events import Event, EventKind, StatusChange
@@ -63,7 +65,7 @@ class MailModel:
 
     Attributes:
         accounts, sessions, tokens, second_factor, audit, door, departure, preferences, mailboxes, trusted, drafts,
-            attachments, contacts, phrases, outbox: the parts, each with its verbs.
+            attachments, contacts, phrases, outbox, suppressions, bounces: the parts, each with its verbs.
     """
 
     def __init__(
@@ -98,13 +100,19 @@ class MailModel:
         self.drafts = Drafts(store, self.attachments)
         self.contacts = Contacts(store)
         self.phrases = Phrases(store)
-        self.outbox = Outbox(store, blobs, self.drafts, self.attachments, self.contacts, container)
+        self.suppressions = Suppressions(store)
+        self.outbox = Outbox(
+            store, blobs, self.drafts, self.attachments, self.contacts, container, self.suppressions
+        )
         self._container = container
         self._notices: defaultdict[str, deque[Notice]] = defaultdict(lambda: deque(maxlen=NOTICES))
         self._given: dict[int, int] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._watchers: list[Callable[[str], None]] = []
+        self.bounces = Bounces(
+            container, self.accounts, self.mailboxes, self.suppressions, domain, container.announce
+        )
         container.watch(self._status_changed)
         container.follow(self._changed)
         container.listen(self._heard)

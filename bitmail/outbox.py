@@ -6,7 +6,7 @@ import base64
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -14,10 +14,11 @@ from bitmail.accounts import Account
 from bitmail.attachments import Attachments, check_total
 from bitmail.contacts import Contacts
 from bitmail.drafts import SNIPPET, Draft, Drafts, storable
-from bitmail.errors import AlreadySent, FieldError, NoSuchMail, TooLate, Unsendable
+from bitmail.errors import AlreadySent, FieldError, NoSuchMail, Suppressed, TooLate, Unsendable
 from bitmail.mailboxes import MailboxName
 from bitmail.pictures import as_parts
 from bitmail.rawmail import prepare
+from bitmail.suppressions import Suppressions
 from mta.addresses import Address, parse_address, parse_recipients
 from mta.desk import Desk
 from mta.email import Attachment, Email
@@ -121,6 +122,7 @@ class Outbox:
         attachments: Attachments,
         contacts: Contacts,
         container: Desk,
+        suppressions: Suppressions,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -130,6 +132,7 @@ class Outbox:
         self._attachments = attachments
         self._contacts = contacts
         self._container = container
+        self._suppressions = suppressions
         self._clock = clock
         self._waiting: set[str] = set()
 
@@ -142,6 +145,7 @@ class Outbox:
         attachments: tuple[Attachment, ...] = (),
         not_before: float = 0.0,
         name: str = "",
+        anyway: bool = False,
     ) -> SentMail:
         """Take a mail for sending; when this returns it is on disk.
 
@@ -152,12 +156,14 @@ class Outbox:
             attachments: files to go along, after those kept with the draft.
             not_before: when it may leave, in seconds since the epoch; until then it can be undone.
             name: the author's name, as others see it beside the address.
+            anyway: also to addresses on the author's suppression list.
 
         Returns:
             The copy in Sent and the submission; the same ones when this very mail was sent before with this key.
 
         Raises:
             Unsendable: it cannot be sent as it is.
+            Suppressed: addresses are on the author's suppression list, and `anyway` was not said.
             AlreadySent: another mail was sent with this key.
         """
         now = self._clock()
@@ -177,11 +183,14 @@ class Outbox:
         if not_before > now:
             data |= {"not_before": repr(not_before), "draft": draft.as_json()}
         recipients = tuple(address.email for address in email.recipients)
+        if not anyway:
+            fields = {address.email: name for name in ("bcc", "cc", "to") for address in getattr(email, name)}
+            self._warn(author, draft.key, recipients, fields)
         sent = self._accept(author, draft.key, meaning, compose(email), recipients, now, data)
         self._contacts.collect(author.name, email.recipients)
         return sent
 
-    def send_raw(self, author: Account, key: str, raw: bytes) -> SentMail:
+    def send_raw(self, author: Account, key: str, raw: bytes, *, anyway: bool = False) -> SentMail:
         """The same for a finished MIME mail: its recipients are those of To, Cc and Bcc, and but for the Bcc, which is
         taken out, it goes out as it is.
         """
@@ -190,6 +199,8 @@ class Outbox:
         parsed = mail.parsed
         to, cc, bcc = ([person.label for person in people] for people in (parsed.to, parsed.cc, parsed.bcc))
         data = _shown(to, cc, bcc, parsed.subject, parsed.snippet)
+        if not anyway:
+            self._warn(author, key, mail.recipients, {})
         return self._accept(author, key, _digest((), (), raw), mail.raw, mail.recipients, now, data)
 
     def recover(self) -> int:
@@ -268,6 +279,20 @@ class Outbox:
         self._waiting.discard(data["submission"])
         self._blobs.remove(data["blob"], unless=[{"blob": data["blob"]}])
         return draft.key
+
+    def _warn(
+        self, author: Account, key: str, recipients: tuple[str, ...], fields: Mapping[str, str]
+    ) -> None:
+        found = self._suppressions.among(author.name, recipients)
+        if not found or self._store.get({"user": author.name, "send": key}, limit=1):
+            return  # the latter was sent already, and repeating that is harmless
+        by_address = {address.casefold(): name for address, name in fields.items()}
+        raise Suppressed(
+            tuple(
+                FieldError(by_address.get(one.address.casefold(), "to"), one.address, one.warning)
+                for one in found
+            )
+        )
 
     def _accept(
         self,

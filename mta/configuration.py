@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar
 
 from pydantic import AliasChoices, Field, FilePath, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mta.errors import MtaError
+from mta.passphrase import read_passphrase
+from mta.sealing import SealError, unseal
 from mta.settings import ContainerSettings, WhenDown
 from store.settings import StoreSettings
 
@@ -36,6 +42,8 @@ class MtaSettings(StoreSettings):
             admits nobody.
         container_certificate, container_key: files for it to serve by TLS; none for plain HTTP.
         keep_days: days for which a finished mail stays whole in the spool; 0 for ever.
+        keys_file: settings that are secret, sealed by a passphrase; read where it is there.
+        passphrase_file, passphrase_fd: where the passphrase comes from; else it is asked for.
         smtp_host, smtp_port, smtp_user, smtp_password, smtp_tls: the relay that a bare `smtp` means.
         aws_access_key_id, aws_secret_access_key, aws_session_token, aws_region, aws_profile, aws_endpoint,
             ses_configuration_set: the account of `ses`.
@@ -58,6 +66,9 @@ class MtaSettings(StoreSettings):
     container_certificate: FilePath | None = None
     container_key: FilePath | None = None
     keep_days: float = Field(default=30.0, ge=0, allow_inf_nan=False)
+    keys_file: Path = Path("keys.sealed")
+    passphrase_file: Path | None = None
+    passphrase_fd: int | None = Field(default=None, ge=0)
     smtp_host: str = Field(default="", validation_alias="SMTP_HOST")
     smtp_port: str = Field(default="", validation_alias="SMTP_PORT")
     smtp_user: str = Field(default="", validation_alias="SMTP_USER")
@@ -104,13 +115,64 @@ def read_settings(kind: type[Settings], file: Path | None = None) -> Settings:
 
     Args:
         kind: which.
-        file: to be read instead of `.env`; the environment counts more than either.
+        file: to be read instead of `.env`; sealed keys count more than either, and the environment most.
 
     Raises:
-        ConfigurationError: naming each variable whose value cannot be used, without its value.
+        ConfigurationError: naming each variable whose value cannot be used, without its value; or the sealed keys
+            cannot be opened.
     """
+    settings = _read(kind, file)
+    if not isinstance(settings, MtaSettings) or not settings.keys_file.is_file():
+        return settings
     try:
-        return kind() if file is None else kind(_env_file=file)
+        passphrase = read_passphrase(settings.passphrase_fd, settings.passphrase_file)
+        sealed = unseal(settings.keys_file.read_bytes(), passphrase)
+    except (SealError, OSError) as error:
+        raise ConfigurationError(f"BITMAIL_KEYS_FILE={settings.keys_file}: {error}") from error
+    given = {
+        variable.key: sealed[name]
+        for variable in variables(kind)
+        if not any(name in os.environ for name in variable.names)
+        for name in reversed(variable.names)
+        if name in sealed
+    }
+    return _read(kind, file, given)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A setting as its operator sets it.
+
+    Attributes:
+        key: what its class calls it.
+        names: of the environment's variables that set it; the first that is set counts.
+        is_secret: its value is, or may hold, a secret.
+    """
+
+    key: str
+    names: tuple[str, ...]
+    is_secret: bool
+
+
+def variables(kind: type[BaseSettings]) -> list[Variable]:
+    """Every setting of a class."""
+    prefix = str(kind.model_config.get("env_prefix", ""))
+    found: list[Variable] = []
+    for name, field in kind.model_fields.items():
+        alias = field.validation_alias
+        named = alias.choices if isinstance(alias, AliasChoices) else [alias] if alias else []
+        names = tuple(str(each) for each in named) or (f"{prefix}{name}".upper(),)
+        is_secret = field.annotation is SecretStr or not field.repr
+        found.append(Variable(names[0] if alias else name, names, is_secret))
+    return found
+
+
+def _read(
+    kind: type[Settings], file: Path | None, sealed: Mapping[str, str] = MappingProxyType({})
+) -> Settings:
+    given: dict[str, Any] = dict(sealed)
+    try:
+        return kind(**given) if file is None else kind(_env_file=file, **given)
     except ValidationError as error:
         prefix = str(kind.model_config.get("env_prefix", ""))
         faults = [

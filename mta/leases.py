@@ -7,12 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, Double, bindparam, select, update
 
 from mta.claim import Claim, Result
 from mta.events import Event, StatusChange, Told
 from mta.news import write_news
 from mta.outcomes import Outcome, Status
+from mta.returns import Return, add_returns
 from mta.statements import change, insertion, packed
 from mta.submission import Policy, Priority
 from mta.tables import attempts, deliveries
@@ -22,6 +23,10 @@ from store.driver import Driver
 
 LONGEST_DETAIL = 1000
 """Characters of a provider's answer that are kept."""
+CLOCK_SLACK = 5.0
+"""Seconds by which clocks may differ before that counts as one having been set."""
+LONGEST_UNDO = 300.0
+"""Seconds up to which a wait before the first attempt is a wait; a longer one is a time of day."""
 SMALL_MAIL = 64 * 1024
 """Bytes up to which a mail is read with its claim: one query for all is far cheaper than one for each."""
 
@@ -54,6 +59,7 @@ class Start:
     earlier_attempts: int
     provider: str
     at: float
+    unwritten: Result | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +117,38 @@ class Leases:
         with self._database.transaction() as connection:
             return _turn(connection, [turn])[0]
 
-    def start(self, delivery_id: str, earlier_attempts: int, provider: str, at: float) -> bool:
+    def start(
+        self,
+        delivery_id: str,
+        earlier_attempts: int,
+        provider: str,
+        at: float,
+        unwritten: Result | None = None,
+    ) -> bool:
         """Write down that an attempt starts, durable on return.
+
+        Args:
+            delivery_id: the delivery.
+            earlier_attempts: attempts started so far.
+            provider: the name of the one that gets it now.
+            at: the time in seconds since the epoch.
+            unwritten: what the attempt before came to, where that may not be written yet: a crash must not leave
+                it open for ever once there is a later one.
 
         Returns:
             False when it is not ours any more (cancelled, or the lease ran out): nothing must be sent.
         """
-        return self._database.write(_start, Start(self.holder, delivery_id, earlier_attempts, provider, at))
+        start = Start(self.holder, delivery_id, earlier_attempts, provider, at, unwritten)
+        return self._database.write(_start, start)
+
+    def follow_clock(self, now: float) -> int:
+        """Take what was written in the future as written now, and say how many deliveries that were.
+
+        That is what a clock leaves behind that was ahead and is set back: each wait would be longer by as much.
+        Waits keep their length; only a time of day that the author asked for stays what it is. Done twice, or by
+        several containers, it changes nothing more.
+        """
+        return self._database.write(_follow_clock, now)
 
     def take_over(self, now: float, is_gone: Callable[[str], bool]) -> int:
         """Make due at once what containers that are gone still hold, and say how many deliveries that is."""
@@ -176,12 +207,31 @@ _SETTLED = change(
         *("lease", "rounds", "pinned", "refused_by", "doubtful"),
     ],
     ["id"],
+    {"deferral": "''"},
 )
 _ANSWERED = change(attempts, ["outcome", "ms", "detail", "provider_id"], ["delivery_id", "number"])
 _RENEW = (
     update(deliveries)
     .where(deliveries.c.id.in_(bindparam("ids", expanding=True)), deliveries.c.lease == bindparam("holder"))
     .values(due=bindparam("until"))
+)
+_AHEAD = (
+    select(deliveries.c.id)
+    .where(
+        deliveries.c.due.is_not(None),
+        deliveries.c.updated > bindparam("now", type_=Double) + CLOCK_SLACK,
+        (deliveries.c.attempt > 0) | (deliveries.c.due - deliveries.c.updated <= LONGEST_UNDO),
+    )
+    .order_by(deliveries.c.id)
+    .with_for_update()
+)
+_FOLLOW_CLOCK = (
+    update(deliveries)
+    .where(deliveries.c.id.in_(_AHEAD))
+    .values(
+        due=bindparam("now", type_=Double) + deliveries.c.due - deliveries.c.updated,
+        updated=bindparam("now", type_=Double),
+    )
 )
 _HOLDERS = select(deliveries.c.lease).where(deliveries.c.lease != "").distinct()
 _TAKE_OVER = (
@@ -218,14 +268,18 @@ def _settle(connection: Connection, turn: Turn) -> tuple[bool, ...]:
     # Of two about the same delivery the later one holds; PostgreSQL would take any.
     changed: dict[str, tuple[Any, ...]] = {}
     answered: dict[tuple[str, int], tuple[Any, ...]] = {}
+    came_back: list[Return] = []
     for settlement, applies in zip(turn.settlements, applied, strict=True):
         claim = settlement.claim
         if applies:
             changed[claim.id] = _settled_row(settlement, turn)
+            if settlement.verdict.status is Status.FAILED:
+                came_back.append(Return(claim.id, claim.submission_id, Status.FAILED, turn.now))
         if settlement.result:
-            answered[claim.id, claim.attempt] = _answered_row(claim, settlement.result)
+            answered[claim.id, claim.attempt] = _answered_row(claim.id, claim.attempt, settlement.result)
     _SETTLED.run(driver, list(changed.values()))
     _ANSWERED.run(driver, list(answered.values()))
+    add_returns(connection, came_back)
     return applied
 
 
@@ -271,9 +325,9 @@ def _settled_row(settlement: Settlement, turn: Turn) -> tuple[Any, ...]:
     )
 
 
-def _answered_row(claim: Claim, result: Result) -> tuple[Any, ...]:
+def _answered_row(delivery_id: str, number: int, result: Result) -> tuple[Any, ...]:
     detail, provider_id = _storable(result.detail), _storable(result.provider_id)
-    return result.outcome.value, result.ms, detail, provider_id, claim.id, claim.attempt
+    return result.outcome.value, result.ms, detail, provider_id, delivery_id, number
 
 
 def _storable(text: str) -> str:
@@ -340,6 +394,12 @@ def _start(connection: Connection, starts: Sequence[Start]) -> list[bool]:
         _ATTEMPTED.run(driver, mine)
     else:
         going = {id for (id,) in driver.rows(_START_AT_ONCE, [json.dumps(rows)])}
+    unwritten = [
+        _answered_row(one.delivery_id, one.earlier_attempts, one.unwritten)
+        for one in starts
+        if one.unwritten and one.delivery_id in going
+    ]
+    _ANSWERED.run(driver, unwritten)
     return [one.delivery_id in going for one in starts]
 
 
@@ -354,3 +414,7 @@ def _is_ours(there: _There | None, start: Start) -> bool:
 
 def _take_over(connection: Connection, items: Sequence[tuple[str, float]]) -> list[int]:
     return [connection.execute(_TAKE_OVER, {"dead": dead, "now": now}).rowcount for dead, now in items]
+
+
+def _follow_clock(connection: Connection, times: Sequence[float]) -> list[int]:
+    return [connection.execute(_FOLLOW_CLOCK, {"now": now}).rowcount for now in times]

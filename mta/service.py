@@ -184,6 +184,12 @@ class Service:
         self._times_out = 0
         self._enter(ServiceState.IN_SERVICE)
 
+    def clock_was_set_back(self, seconds: float) -> None:
+        """Keep the length of a pause, whatever the clock says."""
+        self._in_service_since -= seconds
+        if self.until is not None:
+            self.until -= seconds
+
     def health(self) -> ProviderHealth:
         """How it is now."""
         return ProviderHealth(self.name, self.state, self.until, self.error, dict(self.counts))

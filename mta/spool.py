@@ -208,6 +208,7 @@ _DELIVERY_COLUMNS = (
     deliveries.c.provider,
     deliveries.c.detail,
     deliveries.c.updated,
+    deliveries.c.deferral,
 )
 _DELIVERIES = (
     select(*_DELIVERY_COLUMNS)
@@ -346,12 +347,13 @@ def _submission(head: RowMapping, whole: Mapping[str, tuple[Delivery, ...]]) -> 
 
 
 def _delivery(row: RowMapping | Mapping[str, Any], made: tuple[Attempt, ...]) -> Delivery:
+    deferral = row["deferral"] if row["status"] == Status.SENT else ""
     return Delivery(
         id=row["id"],
         recipient=row["recipient"],
-        status=Status(row["status"]),
+        status=Status.DEFERRED if deferral else Status(row["status"]),
         provider=row["provider"],
-        detail=row["detail"],
+        detail=deferral or row["detail"],
         updated=row["updated"],
         attempts=made,
     )

@@ -20,7 +20,7 @@ from bitmail.chips import Chip, read_chips, shown
 from bitmail.contacts import Suggestion
 from bitmail.current import caller, off_loop, service
 from bitmail.drafts import TYPED, Draft, Hold, is_key, new_key
-from bitmail.errors import AlreadySent, FieldError, Overtaken, Unsendable
+from bitmail.errors import AlreadySent, FieldError, Overtaken, Suppressed, Unsendable
 from bitmail.preferences import Editor
 from bitmail.prompts import prompts
 from bitmail.sanitiser import sanitise_written
@@ -91,6 +91,7 @@ class Composer(rx.State, mixin=True):
     templates: list[tuple[int, str]] = []  # noqa: RUF012
     _later: bool = False
     _kept: Draft | None = None
+    _warned: list[str] = []  # noqa: RUF012
     _slot: ClassVar[int] = 0
 
     @rx.event
@@ -423,8 +424,18 @@ class Composer(rx.State, mixin=True):
                     return rx.set_focus(self._id("asked"))
             author = model.accounts.account(me.user)
             sent = await off_loop(
-                model.outbox.send, author, draft, not_before=not_before, name=wanted.display_name
+                model.outbox.send,
+                author,
+                draft,
+                not_before=not_before,
+                name=wanted.display_name,
+                anyway=self._warned == [draft.to, draft.cc, draft.bcc],
             )
+        except Suppressed as warning:
+            self._warned = [draft.to, draft.cc, draft.bcc]
+            shown = self._show(warning.errors)
+            self.asked = [error.reason for error in warning.errors[:5]]
+            return shown
         except Unsendable as refusal:
             return self._show(refusal.errors)
         except AlreadySent as refusal:

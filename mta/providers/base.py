@@ -60,6 +60,8 @@ class Provider(ABC):
     """Can send to addresses whose local part is not ASCII."""
     max_bytes: int | None = None
     """Largest mail in encoded bytes, or None when not known."""
+    is_local: bool = False
+    """Files mail on this very service: what it takes goes to no other, and it is no way to the world."""
     idempotent: bool = False
     """Repeating an attempt for the same delivery id is harmless, so an unclear one is repeated at once."""
 
@@ -70,6 +72,10 @@ class Provider(ABC):
     @abstractmethod
     def send(self, message: Outgoing) -> Answer:
         """Make one attempt and say what came of it. Never raises for what the world does."""
+
+    def takes(self, recipient: str) -> bool:
+        """Whether it can send to this address at all."""
+        return True
 
     def check(self) -> Answer:
         """Ask, as cheaply as can be and without sending, whether the credentials are good.

@@ -282,9 +282,12 @@ class _Closing(Exception):
 
 
 def _parameters(connection: SmtpConnection, message: Outgoing, raw: bytes) -> str:
-    """RFC 1870, 6152 and 6531."""
+    """RFC 1870, 3461, 6152 and 6531."""
     offered = connection.extensions
     wanted = [f"SIZE={len(raw)}"] if "SIZE" in offered else []
+    if "DSN" in offered:
+        # A bounce gives it back as Original-Envelope-Id.
+        wanted.append(f"ENVID={_xtext(message.delivery_id)}")
     if not raw.isascii() and "8BITMIME" in offered:
         wanted.append("BODY=8BITMIME")
     head = raw.partition(b"\r\n\r\n")[0]
@@ -293,6 +296,14 @@ def _parameters(connection: SmtpConnection, message: Outgoing, raw: bytes) -> st
     ):
         wanted.append("SMTPUTF8")
     return "".join(f" {parameter}" for parameter in wanted)
+
+
+def _xtext(text: str) -> str:
+    """RFC 3461 section 4."""
+    return "".join(
+        chr(octet) if 0x21 <= octet <= 0x7E and octet not in b"+=" else f"+{octet:02X}"
+        for octet in text.encode()
+    )
 
 
 def _wire_lines(raw: bytes) -> bytes:

@@ -32,6 +32,7 @@ from bitmail.state.message import MessageState
 from bitmail.state.session import SessionState
 from bitmail.state.settings import SettingsState
 from bitmail.state.toasts import ToastState
+from mta.outcomes import Status
 from tests.bitmail.conftest import PASSWORD, make_service
 
 WINDOW = {
@@ -232,6 +233,35 @@ def test_a_bad_recipient_is_told_beside_its_field_and_the_draft_is_kept(service:
     assert "ann" in told["errors"]["to"]
     assert service.model.drafts.load("ada", "key-2").text == "kept"
     assert not service.model.mailboxes.page("ada", MailboxName.SENT).mails
+
+
+def test_send_when_an_address_bounced_then_warned_beside_its_field_and_sent_when_pressed_again(
+    service: Service,
+) -> None:
+    _, secret = service.model.log_in("ada", PASSWORD)
+    service.model.suppressions.add("ada", "bob@example.com", Status.BOUNCED, "550 no such user.")
+    form = {"to": "ann@example.com", "cc": "bob@example.com", "subject": "Hi", "text": "x"}
+
+    def queued() -> int:
+        return len(service.model.mailboxes.page("ada", MailboxName.OUTBOX).mails)
+
+    async def calls() -> dict[str, Any]:
+        async with browser(secret, "/inbox", draft="key-3") as call:
+            window = Window(call)
+            await window.open()
+            told = await window.do("send", **form)
+            assert not queued()
+            other = form | {"to": "eve@example.com"}
+            await window.do("send_anyway", **other)
+            assert not queued(), "another mail, not warned of"
+            await window.do("send_anyway", **other)
+            return told
+
+    told = asyncio.run(calls())
+    assert set(told["errors"]) == {"cc"}
+    assert "550 no such user." in told["errors"]["cc"]
+    assert "550 no such user." in told["asked"][0]
+    assert queued() == 1
 
 
 def test_what_a_person_should_know_is_asked_once_and_then_it_is_sent_and_can_be_undone(

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Connection
 
 from mta.events import EventKind
 from mta.outcomes import Answer, Outcome, Status
+from mta.providers.base import Outgoing
 from mta.service import ServiceState
 from mta.settings import ContainerSettings, WhenDown
 from mta.strategy import ThresholdFailureStrategy
 from mta.submission import Policy
-from store import Database, StoreUnavailable
 from tests.mta.scripted import Anew, Clock, Harmless, Scripted, Station, Windowed, wait_until
 
 Start = Callable[..., Station]
@@ -40,6 +37,25 @@ def test_unavailable_when_another_is_there_then_that_one_at_once(station: Start)
     sending.wait_for_event(EventKind.DOWN_TEMPORARILY, "dead says unavailable")
     sending.wait_for_event(EventKind.RESUBMIT)
     sending.wait_for_event(EventKind.INFORM_USER, "sent by alive")
+
+
+def test_unavailable_when_the_next_is_called_then_the_first_outcome_is_on_disk_lest_a_crash_loses_it(
+    station: Start,
+) -> None:
+    seen: list[tuple[Outcome | None, ...]] = []
+
+    def look(message: Outgoing) -> Answer:
+        (delivery,) = (one for one in sending.now(submission).deliveries if one.id == message.delivery_id)
+        seen.append(tuple(attempt.outcome for attempt in delivery.attempts))
+        return Answer(Outcome.ACCEPTED, "Taken.")
+
+    bad, good = Scripted("bad", Outcome.UNAVAILABLE, concurrency=1), Scripted("good", look)
+    never = ThresholdFailureStrategy(1000)
+    sending = station(bad, good, strategy=lambda: never, begin=False)
+    submission = sending.submit(*(f"r{number}@example.com" for number in range(40)))
+    sending.container.start()
+    sending.wait_for(submission, Status.SENT)
+    assert set(seen) == {(None,), (Outcome.UNAVAILABLE, None)}
 
 
 def test_unavailable_when_it_is_one_of_three_then_every_mail_arrives_by_the_others(station: Start) -> None:
@@ -437,40 +453,3 @@ def test_nobody_left_when_it_waits_and_nothing_can_be_tried_then_mails_stay_queu
     sending.container.restore("wrong")
     sending.wait_for(first, Status.SENT)
     sending.wait_for(late, Status.SENT)
-
-
-def test_database_when_it_is_gone_for_a_while_then_nothing_is_lost_and_it_goes_on(
-    station: Start, database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    smtp = Scripted("smtp", concurrency=2)
-    smtp.hold()
-    sending = station(smtp)
-    submission = sending.submit(*(f"r{number}@example.com" for number in range(12)))
-    smtp.wait_for_calls(2)
-    write, transaction = database.write, database.transaction
-    gone, refused = threading.Event(), threading.Event()
-
-    def unreliable(operation: object, item: object) -> object:
-        if gone.is_set():
-            refused.set()
-            raise StoreUnavailable("the database does not answer")
-        return write(operation, item)  # type: ignore[arg-type, var-annotated]
-
-    @contextmanager
-    def unreliable_too() -> Iterator[Connection]:
-        if gone.is_set():
-            raise StoreUnavailable("the database does not answer")
-        with transaction() as connection:
-            yield connection
-
-    monkeypatch.setattr(database, "write", unreliable)
-    monkeypatch.setattr(database, "transaction", unreliable_too)
-    gone.set()
-    smtp.release()
-    assert refused.wait(10)
-    wait_until(lambda: any("cannot be written" in record.message for record in caplog.records))
-    assert len(smtp.called) == 2, "an attempt was made that could not be written down"
-    gone.clear()
-    sending.wait_for(submission, Status.SENT)
-    assert len(smtp.called) == 12
-    assert {len(one.attempts) for one in sending.now(submission).deliveries} == {1}

@@ -67,6 +67,16 @@ def test_accepted_mail_arrives_to_the_byte_and_the_relays_id_is_kept() -> None:
     assert relay.commands[-1] == "QUIT"
 
 
+def test_delivery_id_where_the_relay_offers_dsn_goes_along_so_that_a_bounce_gives_it_back() -> None:
+    with FakeRelay(extensions=("DSN",)) as relay:
+        sender = provider(relay)
+        sender.send(Outgoing("0af3-1", "ann@example.com", "bob@example.com", RAW))
+        sender.send(Outgoing("a=b +é", "ann@example.com", "bob@example.com", RAW))
+        sender.close()
+    said = [command.rpartition("ENVID=")[2] for command in relay.commands if command.startswith("MAIL")]
+    assert said == ["0af3-1", "a+3Db+20+2B+C3+A9"]
+
+
 O = Outcome  # noqa: E741 - a table reads better
 TABLE: list[tuple[str, str, Outcome, dict[str, Any]]] = [
     ("greeting", "421 4.3.2 busy", O.UNAVAILABLE, {}),

@@ -211,6 +211,44 @@ def test_start_when_called_twice_for_one_attempt_then_made_once(
     assert not ours.start(claim.id, 0, "smtp", NOW)
 
 
+def test_start_when_the_attempt_before_is_not_written_yet_then_that_is_too(
+    spool: Spool, ours: Leases, submit: Callable[..., Submission]
+) -> None:
+    submit()
+    claim = started(ours)
+    refused = Result(Outcome.UNAVAILABLE, 7, "421 busy", "abc")
+    assert ours.start(claim.id, 1, "ses", NOW + 1, refused)
+    first, second = delivery(spool, claim).attempts
+    assert (first.provider, first.outcome, first.ms, first.detail) == (
+        "smtp",
+        Outcome.UNAVAILABLE,
+        7,
+        "421 busy",
+    )
+    assert (second.provider, second.outcome) == ("ses", None)
+
+
+def test_follow_clock_when_written_in_the_future_then_waits_keep_their_length_and_appointments_their_time(
+    database: Database, ours: Leases, submit: Callable[..., Submission]
+) -> None:
+    hour = 3600.0
+    submit("due@example.com", at=NOW + hour)
+    submit("undo@example.com", at=NOW + hour, not_before=NOW + hour + 10)
+    submit("appointed@example.com", at=NOW + hour, not_before=NOW + 3 * hour)
+    submit("ordinary@example.com", at=NOW - 10, not_before=NOW + 30)
+
+    def dues() -> dict[str, float]:
+        with database.read() as connection:
+            rows = connection.execute(select(deliveries.c.recipient, deliveries.c.due))
+            return {row.recipient.partition("@")[0]: row.due - NOW for row in rows}
+
+    assert ours.follow_clock(NOW) == 2
+    expected = {"due": 0.0, "undo": 10.0, "appointed": 3 * hour, "ordinary": 30.0}
+    assert dues() == pytest.approx(expected)
+    assert ours.follow_clock(NOW) == 0
+    assert dues() == pytest.approx(expected)
+
+
 def test_settle_when_accepted_then_final_and_never_claimed_again(
     spool: Spool, ours: Leases, submit: Callable[..., Submission]
 ) -> None:
