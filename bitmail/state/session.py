@@ -12,6 +12,7 @@ from bitmail.errors import Refused
 from bitmail.mailboxes import COUNTED
 from bitmail.model import Notice
 from bitmail.places import Folder, MailboxName
+from bitmail.state.composer import COMPOSERS
 from bitmail.state.delivery import DeliveryState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
@@ -86,7 +87,7 @@ class SessionState(rx.State):
             self._last_notice = news[-1].number
             self.notices = [*self.notices, *(_shown(notice) for notice in news)][-SHOWN:]
         await self._look()
-        return [MailboxState.refresh, DeliveryState.refresh]
+        return [MailboxState.refresh, DeliveryState.refresh, *(window.refresh for window in COMPOSERS)]
 
     @rx.event
     def dismiss(self, number: int) -> None:
