@@ -16,6 +16,7 @@ from bitmail.replies import Answer
 from bitmail.state.compose import ComposeState
 from bitmail.state.composer import COMPOSERS, Composer, FileRow, element_id
 from bitmail.state.message import MessageState
+from bitmail.state.session import SessionState
 from bitmail.state.toasts import Toast, ToastState
 
 SAVE_AFTER = 3000
@@ -35,6 +36,7 @@ def windows() -> rx.Component:
                 for slot, window in enumerate(COMPOSERS)
             ),
             class_name="composers",
+            custom_attrs={"data-theme": SessionState.theme},
         ),
         toasts(),
     )
@@ -361,7 +363,7 @@ def later(slot: int, window: type[Composer]) -> rx.Component:
                 type="button",
                 class_name="btn primary",
             ),
-            class_name="popover",
+            class_name="sheet",
         ),
         class_name="later",
     )
@@ -404,7 +406,7 @@ def more(slot: int, window: type[Composer]) -> rx.Component:
                 class_name="btn ghost",
             ),
             rx.el.span(f"Files: at most {megabytes(LIMIT)} as mail carries them", class_name="muted"),
-            class_name="popover",
+            class_name="sheet",
         ),
         class_name="extras",
     )

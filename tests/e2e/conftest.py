@@ -14,7 +14,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("var"), BITMAIL_UNDO="0")
+    server = Server(tmp_path_factory.mktemp("var"))
     server.start()
     yield server
     assert server.stop() == 0

@@ -13,7 +13,7 @@ from tests.e2e.test_the_whole_path import compose, log_in
 def test_the_page_says_that_the_server_is_gone_and_goes_on_by_itself_with_what_was_typed(
     browser: Browser, var: Path
 ) -> None:
-    server = Server(var, BITMAIL_UNDO="0")
+    server = Server(var)
     server.start()
     page = browser.new_page()
     log_in(page, server.url, "ada")
