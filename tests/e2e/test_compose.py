@@ -229,7 +229,7 @@ def test_contacts_are_made_found_written_to_carried_out_and_in(
     log_in(page, server.url, "mona")
     page.get_by_role("link", name="Contacts").first.click()
     page.get_by_role("link", name="New").click()
-    page.get_by_label("Name").fill("Hopper, Grace")
+    page.get_by_label("Name", exact=True).fill("Hopper, Grace")
     page.get_by_label("Address").fill("grace@")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert")).to_contain_text(["grace@: the part after the @ is missing"])

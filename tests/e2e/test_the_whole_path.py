@@ -16,7 +16,7 @@ PASSWORD = "correct horse battery"
 def log_in(page: Page, url: str, name: str, password: str = PASSWORD) -> None:
     page.goto(url)
     expect(page.locator("[data-hydrated='1']")).to_be_attached()
-    page.get_by_label("Name").fill(name)
+    page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Log in").click()
 
@@ -70,7 +70,7 @@ def test_a_person_logs_in_sends_to_three_sees_each_status_and_the_mail_come_back
     expect(page.get_by_role("alert")).to_have_text(
         "That name and password do not go together. Check both and try again."
     )
-    expect(page.get_by_label("Name")).to_have_value("ada")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("ada")
 
 
 def test_a_text_as_long_as_a_draft_may_be_is_sent_whole(page: Page, server: Server) -> None:
