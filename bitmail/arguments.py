@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+import reflex as rx
+
 from bitmail.drafts import storable
 
 DEPTH = 8
@@ -29,11 +31,32 @@ def clean(handler: Callable[..., object], payload: Mapping[str, Any]) -> dict[st
     Raises:
         Unfit: the handler takes other arguments, or they are nested too deeply, or there are too many.
     """
+    signature = _signature(handler)
     try:
-        _signature(handler).bind(None, **payload)
+        signature.bind(None, **payload)
     except TypeError:
         raise Unfit from None
+    for name, value in payload.items():
+        _check(str(signature.parameters[name].annotation), value)
     return {name: _Cleaner().clean(value, DEPTH) for name, value in payload.items()}
+
+
+def is_clean(router: Mapping[str, Any]) -> bool:
+    """Whether what a client says of its page, such as its address, is what a browser could say."""
+    try:
+        return bool(_Cleaner().clean(dict(router), DEPTH) == router)
+    except Unfit:
+        return False
+
+
+def _check(annotation: str, value: Any) -> None:
+    """Refuse what could not be meant: a list or map for a single value, and files that were not uploaded."""
+    if annotation in ("str", "int", "bool") and isinstance(value, list | dict):
+        raise Unfit
+    if "UploadFile" in annotation and not (
+        isinstance(value, list) and all(isinstance(file, rx.UploadFile) for file in value)
+    ):
+        raise Unfit
 
 
 class _Cleaner:

@@ -12,7 +12,7 @@ from reflex_base.event import Event
 from reflex_base.registry import RegistrationContext
 from reflex_base.utils.format import format_event_handler
 
-from bitmail.arguments import Unfit, clean
+from bitmail.arguments import Unfit, clean, is_clean
 from bitmail.current import call_as, session_of
 from bitmail.routes import LOG_IN
 from bitmail.state.login import LogInState
@@ -55,7 +55,7 @@ class Gate(Middleware):
         if event.name in public_events():
             return None
         registered = RegistrationContext.get().event_handlers.get(event.name)
-        if registered is None or event.name in refused_events():
+        if registered is None or event.name in refused_events() or not is_clean(state.router_data):
             return StateUpdate()
         try:
             event.payload.update(clean(registered.handler.fn, event.payload))
