@@ -53,18 +53,23 @@ class Pace:
         return max(0.0, -self._left / self._per_second)
 
 
-def paced(receive: Receive, clock: Callable[[], float]) -> Receive:
-    """The same messages of a websocket, no faster than its pace; what is not taken yet stays in the connection."""
+def paced(receive: Receive, clock: Callable[[], float], is_wanted: Callable[[str], bool]) -> Receive:
+    """The messages of a websocket that are wanted, no faster than its pace; what is not taken yet stays in the
+    connection.
+    """
     pace = Pace(clock)
 
     async def received() -> Message:
-        message = await receive()
-        if message["type"] == "websocket.receive":
+        while True:
+            message = await receive()
+            if message["type"] != "websocket.receive":
+                return message
             size = len(message.get("bytes") or b"") + len(message.get("text") or "")
             wait = pace.wait_for(1 + size / BYTES)
             if wait:
                 await asyncio.sleep(wait)
-        return message
+            if is_wanted(message.get("text") or ""):
+                return message
 
     return received
 

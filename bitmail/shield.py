@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bitmail.current import SESSION_COOKIE, cookie, session_of
+from bitmail.packets import is_fit
 from bitmail.rates import Room, TooSlow, hurried, paced
 from bitmail.routes import GUARDED, HOOKS, INBOX, LOG_IN
 
@@ -95,7 +96,7 @@ class Shield:
                 if not has_room:
                     await _refuse(_too_many(), scope, receive, send)
                     return
-                await self._app(scope, paced(receive, time.monotonic), send)
+                await self._app(scope, paced(receive, time.monotonic, is_fit), send)
             return
         answer = await self._own_answer(scope, headers)
         if answer is not None:

@@ -17,8 +17,7 @@ from reflex_base.event.processor.base_state_processor import BaseStateEventProce
 from reflex_base.registry import RegistrationContext
 from starlette.routing import Route
 
-from bitmail.api import api as make_api
-from bitmail.bitmail import app
+from bitmail.bitmail import app, http
 from bitmail.current import SESSION_COOKIE
 from bitmail.drafts import Draft, new_key
 from bitmail.gate import public_events, refused_events
@@ -50,6 +49,7 @@ GUARDED_ROUTES = frozenset(
         *("/api/suppressions/{address:path}", "/account/password", "/account/delete", "/account/mbox"),
         *("/mail/{id}/view", "/mail/{id}/file/{number}", "/mail/{id}/files", "/mail/{id}/message"),
         "/mail/{id}/source",
+        *("/contacts.vcf", "/contacts.csv", "/_upload"),
     )
 )
 """Routes that answer nothing without one."""
@@ -173,7 +173,7 @@ def test_every_handler_and_every_route_is_public_or_guarded() -> None:
     assert {name.rpartition(".")[2] for name in refused_events()} == {
         *("setvar", "update_vars_internal", "handle_frontend_exception"),
     }
-    routes = [route for route in make_api().routes if isinstance(route, Route)]
+    routes = [route for route in http.routes if isinstance(route, Route)]
     assert {route.path for route in routes} - PUBLIC_ROUTES == GUARDED_ROUTES
     assert app._api is not None
     assert {getattr(route, "path", "") for route in app._api.routes} <= {
@@ -237,7 +237,7 @@ def test_what_is_another_persons_is_answered_by_every_route_like_what_is_not_the
     service: Service, api: Api
 ) -> None:
     found = things(service)
-    named = [route for route in make_api().routes if isinstance(route, Route) and "{" in route.path]
+    named = [route for route in http.routes if isinstance(route, Route) and "{" in route.path]
     assert len(named) >= 6
 
     async def calls() -> int:
@@ -278,7 +278,7 @@ def test_no_guarded_route_answers_without_a_session(service: Service, api: Api, 
             if credential != "none":
                 client.cookies.set(SESSION_COOKIE, ended)
                 client.headers["Authorization"] = f"Bearer {ended}"
-            for route in make_api().routes:
+            for route in http.routes:
                 assert isinstance(route, Route)
                 if route.path in PUBLIC_ROUTES:
                     continue

@@ -7,9 +7,9 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from bitmail import frontend
 from bitmail.current import SESSION_COOKIE
@@ -25,10 +25,19 @@ class Inside:
         self.tokens: list[str] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
+        request = HTTPConnection(scope)
         query = parse_qs(scope["query_string"].decode()).get("token", [""])[0]
         self.tokens.append(request.headers.get("reflex-client-token", query))
-        await PlainTextResponse("taken")(scope, receive, send)
+        if scope["type"] == "http":
+            await PlainTextResponse("taken")(scope, receive, send)
+
+
+async def receive_nothing() -> Message:
+    return {"type": "websocket.disconnect"}
+
+
+async def send_nothing(message: Message) -> None:
+    pass
 
 
 def post(service: Service, inside: Inside, secret: str, **headers: str) -> httpx.Response:
@@ -70,9 +79,9 @@ def test_the_page_of_somebody_else_cannot_be_named_and_ones_own_is_that_of_the_w
     assert "page" not in inside.tokens
 
     async def connect() -> None:
-        transport = httpx.ASGITransport(Shield(inside, frontend.CLIENT, (), service.secret))
-        async with httpx.AsyncClient(transport=transport, base_url="http://mail.test") as client:
-            await client.get("/_event/?token=page", headers={"Cookie": f"{SESSION_COOKIE}={ada}"})
+        headers = [(b"host", b"mail.test"), (b"cookie", f"{SESSION_COOKIE}={ada}".encode())]
+        scope = {"type": "websocket", "path": "/_event/", "query_string": b"token=page", "headers": headers}
+        await Shield(inside, frontend.CLIENT, (), service.secret)(scope, receive_nothing, send_nothing)
 
     asyncio.run(connect())
     assert inside.tokens[3] == inside.tokens[0]

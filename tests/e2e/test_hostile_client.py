@@ -27,7 +27,7 @@ from tests.e2e.wire import ConnectionClosed, ConnectionError, Wire
 GROWTH = 150 * 1024
 """KiB by which the attacks below may make the server larger."""
 CLICK = 0.1
-"""Seconds that another person's click may take at the median meanwhile; ten times as long as before on a slow machine."""
+"""Seconds that another person's click may take at the median meanwhile; on a slow machine ten times as before."""
 
 
 @pytest.fixture(scope="module")

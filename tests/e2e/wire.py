@@ -20,10 +20,10 @@ class Wire:
         self._socket = Client(
             address, headers=headers | ({"Origin": origin} if origin else {}), max_message_size=None
         )
-        assert self._receive(10).startswith("0")
+        # Without waiting for the server's first words, which the client's library may hold back until the next ones.
         self._socket.send("40/_event,")
-        while not self._receive(10).startswith("40/_event"):
-            pass
+        while not (text := str(self._receive(10))).startswith("40/_event"):
+            assert text.startswith("0"), text
 
     def raw(self, text: str) -> None:
         """Send anything."""
