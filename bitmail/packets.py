@@ -13,8 +13,10 @@ from typing import Any
 
 from reflex_base.registry import RegistrationContext
 
-PLAIN = re.compile(r"[123]|2probe|5|40/_event,(?:\{[^\[]{0,1000}\})?|41/_event,?")
+PLAIN = re.compile(r"[123]|2probe|5|40/_event,?|41/_event,?")
 """Ping, pong, close, upgrade; joining and leaving the namespace of the pages."""
+JOIN = re.compile(r"40/_event,(?=\{)")
+"""A page that joins brings its first event along."""
 EVENT = re.compile(r"42/_event,[0-9]{0,9}(?=\[)")
 
 
@@ -22,20 +24,27 @@ def is_fit(packet: str) -> bool:
     """Whether one of our pages could have sent this."""
     if PLAIN.fullmatch(packet):
         return True
-    event = EVENT.match(packet)
-    if event is None:
+    kind = JOIN.match(packet) or EVENT.match(packet)
+    if kind is None:
         return False
     try:
-        said: Any = json.loads(packet[event.end() :])
+        said: Any = json.loads(packet[kind.end() :])
     except (ValueError, RecursionError):
         return False
     match said:
-        case ["event", {"name": str(name), **rest}]:
+        case {"event": event} | ["event", event]:
+            return _is_event(event)
+        case {} | ["ping"] | ["ping", _]:
+            return True
+    return False
+
+
+def _is_event(event: Any) -> bool:
+    match event:
+        case {"name": str(name), **rest}:
             return name in _known() and all(
                 isinstance(rest.get(part, {}), dict) for part in ("payload", "router_data")
             )
-        case ["ping"] | ["ping", _]:
-            return True
     return False
 
 

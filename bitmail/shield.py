@@ -37,7 +37,7 @@ PERMISSIONS = ", ".join(
             "midi",
         ),
         *("payment", "picture-in-picture", "publickey-credentials-get", "screen-wake-lock", "serial", "usb"),
-        *("web-share", "xr-spatial-tracking"),
+        "xr-spatial-tracking",
     )
 )
 """What no page of ours needs, and so no page may ask for."""
