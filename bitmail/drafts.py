@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from bitmail.attachments import Attachments
 from bitmail.errors import FieldError, Overtaken, Unsendable
 from bitmail.mailboxes import MailboxName
+from bitmail.quota import NO_LIMITS, Quota
 from store import Entry, JsonStore
 
 TEXT_LIMIT = 500_000
@@ -106,9 +107,15 @@ class Drafts:
     """The drafts of everyone, with their files."""
 
     def __init__(
-        self, store: JsonStore, attachments: Attachments, *, clock: Callable[[], float] = time.time
+        self,
+        store: JsonStore,
+        attachments: Attachments,
+        *,
+        quota: Quota | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
+        self._quota = quota or Quota(store, NO_LIMITS, clock=clock)
         self._attachments = attachments
         self._clock = clock
 
@@ -142,7 +149,7 @@ class Drafts:
             The draft's revision, or 0 when nothing was kept.
 
         Raises:
-            Unsendable: a field is longer than can be kept.
+            Unsendable: a field is longer than can be kept, or there are too many drafts.
             Overtaken: another window saved it meanwhile.
         """
         check_size(draft)
@@ -153,6 +160,8 @@ class Drafts:
         while True:
             entry = self._find(user, draft.key)
             if entry is None:
+                if hold is not None:  # nothing that is called back or answered is lost for want of room
+                    self._quota.check_drafts(user)
                 if self._put(user, draft, revision=1, writer=writer):
                     return 1
                 continue

@@ -25,6 +25,7 @@ from bitmail.outbox import Outbox
 from bitmail.phrases import Phrases
 from bitmail.places import Folders
 from bitmail.preferences import PreferencesKept
+from bitmail.quota import NO_LIMITS, Limits, Quota
 from bitmail.replies import Answer, edit_as_new, forward, reply
 from bitmail.secondfactor import SecondFactor
 from bitmail.senders import TrustedSenders
@@ -81,6 +82,7 @@ class MailModel:
         *,
         secret: bytes,
         sign_up: SignUp = SignUp.FIRST_LOG_IN,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         """
         Args:
@@ -90,7 +92,9 @@ class MailModel:
             domain: the part after the @ of every account.
             secret: signs what browsers bring back; the same in every process.
             sign_up: how an account comes to be.
+            limits: how much one account may send and keep.
         """
+        quota = Quota(store, limits)
         self.accounts = Accounts(store, domain)
         self.sessions = Sessions(store)
         self.tokens = Tokens(store)
@@ -104,12 +108,19 @@ class MailModel:
         self.preferences = PreferencesKept(store)
         self.departure = Departure(store, blobs, index, self.accounts, self.audit)
         self.attachments = Attachments(store, blobs)
-        self.drafts = Drafts(store, self.attachments)
+        self.drafts = Drafts(store, self.attachments, quota=quota)
         self.contacts = Contacts(store)
         self.phrases = Phrases(store)
         self.suppressions = Suppressions(store)
         self.outbox = Outbox(
-            store, blobs, self.drafts, self.attachments, self.contacts, container, self.suppressions
+            store,
+            blobs,
+            self.drafts,
+            self.attachments,
+            self.contacts,
+            container,
+            self.suppressions,
+            quota=quota,
         )
         self._container = container
         self._notices: defaultdict[str, deque[Notice]] = defaultdict(lambda: deque(maxlen=NOTICES))

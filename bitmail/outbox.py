@@ -17,6 +17,7 @@ from bitmail.drafts import SNIPPET, Draft, Drafts, storable
 from bitmail.errors import AlreadySent, FieldError, NoSuchMail, Suppressed, TooLate, Unsendable
 from bitmail.mailboxes import MailboxName
 from bitmail.pictures import as_parts
+from bitmail.quota import NO_LIMITS, Quota
 from bitmail.rawmail import prepare
 from bitmail.suppressions import Suppressions
 from mta.addresses import Address, parse_address, parse_recipients
@@ -124,9 +125,11 @@ class Outbox:
         container: Desk,
         suppressions: Suppressions,
         *,
+        quota: Quota | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
+        self._quota = quota or Quota(store, NO_LIMITS, clock=clock)
         self._blobs = blobs
         self._drafts = drafts
         self._attachments = attachments
@@ -304,6 +307,8 @@ class Outbox:
         now: float,
         data: dict[str, str],
     ) -> SentMail:
+        if not self._store.get({"user": author.name, "send": key}, limit=1):
+            self._quota.take(author.name, len(raw))
         id, created = self._store.put_if_absent(
             {"user": author.name, "send": key},
             data

@@ -14,6 +14,7 @@ from bitmail.incoming import Incoming
 from bitmail.mailboxes import GROUPS
 from bitmail.model import MailModel
 from bitmail.postroom import PostRoom, every
+from bitmail.quota import Limits
 from bitmail.server import ServerError
 from bitmail.settings import Settings
 from bitmail.shutdown import ExitStatus
@@ -105,6 +106,7 @@ class Service:
             settings.domain,
             secret=self.secret,
             sign_up=settings.signup,
+            limits=Limits(settings.mails_an_hour, settings.bytes_a_day, settings.most_drafts),
         )
         self.incoming = Incoming(
             self.store,

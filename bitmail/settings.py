@@ -31,6 +31,9 @@ class Settings(MtaSettings):
         incoming_secret: the password in the address that SendGrid's Inbound Parse calls.
         s3_endpoint: another address of S3 for mail that SES keeps there.
         smtp_listen: `host:port` on which mail is taken by SMTP; empty for nowhere.
+        mails_an_hour: mails that one account may send in an hour; 0 for as many as it likes.
+        bytes_a_day: bytes that one account may send in a day; 0 for as many as it likes.
+        most_drafts: drafts that one account may have; 0 for as many as it likes.
         local_delivery: mail between two accounts here goes through no provider.
     """
 
@@ -48,6 +51,9 @@ class Settings(MtaSettings):
     incoming_secret: SecretStr = SecretStr("")
     s3_endpoint: str = Field(default="", validation_alias="AWS_ENDPOINT_URL_S3")
     smtp_listen: str = ""
+    mails_an_hour: int = Field(default=0, ge=0)
+    bytes_a_day: int = Field(default=0, ge=0)
+    most_drafts: int = Field(default=1000, ge=0)
     local_delivery: bool = False
 
     @field_validator("domain")

@@ -36,7 +36,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.start()
     yield server
     assert server.stop() == 0
-    assert not server.errors()
+    assert not server.errors(), server.errors()[:8]
 
 
 def session(server: Server, name: str) -> str:
