@@ -68,6 +68,24 @@ def reserve(host: str, port: int) -> socket.socket:
     return reserved
 
 
+def adopt(descriptor: int) -> socket.socket:
+    """Take the socket that a supervisor listens on; it goes on listening while we are away.
+
+    Args:
+        descriptor: its number in this process.
+
+    Raises:
+        ServerError: it is no such socket.
+    """
+    try:
+        return socket.socket(fileno=descriptor)
+    except OSError as error:
+        raise ServerError(
+            f"BITMAIL_SOCKET={descriptor} is no socket: {error.strerror}. Leave it out where no supervisor sets it.",
+            ExitStatus.CONFIGURATION,
+        ) from error
+
+
 def address_of(reserved: socket.socket) -> str:
     """Return the URL under which a browser on this machine finds the socket."""
     host, port = reserved.getsockname()[:2]
