@@ -1,4 +1,4 @@
-"""The releases on one host: folders that never change, a link to the one that serves, a history of those that passed."""
+"""The releases on one host: folders that never change, a link to the one that serves, and who passed before."""
 
 from __future__ import annotations
 

@@ -1,0 +1,68 @@
+"""Two hosts from nothing to a first release, once for all tests of this folder."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from tests.deploy.machines import NETWORK, Lab, lab, why_not
+from tests.deploy.project import DOMAIN, Project, clone
+from tests.store.postgres import private_postgres
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What serves, and who operates it."""
+
+    project: Project
+    lab: Lab
+
+
+@pytest.fixture(scope="package")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Two web hosts, one with systemd and one without, on one PostgreSQL and one Redis; the release r1 serves."""
+    if reason := why_not():
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("lab")
+    access = folder / "pg_hba.conf"
+    access.write_text(f"local all all trust\nhost all all {NETWORK}.0/24 trust\n")
+    for path in (access, *access.parents[:3]):
+        path.chmod(0o755)
+    made = [("web1", True), ("web2", False)]
+    network = (f"listen_addresses={NETWORK}.1", f"hba_file={access}", "fsync=off")
+    with lab(folder, made) as hosts, private_postgres(*network), redis(hosts.here):
+        settings = {
+            "BITMAIL_DOMAIN": DOMAIN,
+            "BITMAIL_ORIGINS": f"https://{DOMAIN}",
+            "BITMAIL_DATABASE_URL": f"postgresql+psycopg://bitmail@{hosts.here}/postgres",
+            "BITMAIL_REDIS_URL": f"redis://{hosts.here}:6379/0",
+            "BITMAIL_PROVIDERS": "loopback",
+        }
+        project = clone(folder / "project", hosts, settings)
+        project.release("r1")
+        try:
+            project.does("provision")
+            project.does("deploy")
+        finally:
+            project.keep_wheels()
+        yield Stage(project, hosts)
+
+
+@contextmanager
+def redis(address: str) -> Iterator[None]:
+    """A Redis server of our own."""
+    if not shutil.which("redis-server"):
+        for words in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", "redis-server"]):
+            subprocess.run(["apt-get", *words], check=True, stdin=subprocess.DEVNULL)
+    words = ["redis-server", "--bind", address, "--port", "6379", "--save", "", "--protected-mode", "no"]
+    server = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        server.terminate()
+        server.wait()
