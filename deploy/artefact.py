@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -114,12 +116,23 @@ def host_requirements(path: Path = ROOT / "requirements.txt") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _constraints() -> str:
-    """What is installed here, so that the hosts get what was tested."""
-    found = {dist.metadata["Name"].lower(): dist.version for dist in metadata.distributions()}
-    return "".join(
-        f"{name}=={number}\n" for name, number in sorted(found.items()) if name not in ("pip", "setuptools")
-    )
+def _constraints(requirements: str) -> str:
+    """What is installed here of all that the requirements come to, so that the hosts get what was tested."""
+    found: dict[str, str] = {}
+    ahead = _names(requirements.splitlines())
+    while ahead:
+        name = ahead.pop()
+        if name in found:
+            continue
+        with suppress(metadata.PackageNotFoundError):
+            about = metadata.distribution(name)
+            found[name] = about.version
+            ahead += _names(line for line in about.requires or () if "extra ==" not in line)
+    return "".join(f"{name}=={number}\n" for name, number in sorted(found.items()))
+
+
+def _names(requirements: Iterable[str]) -> list[str]:
+    return [re.split(r"[^A-Za-z0-9_.-]", line, maxsplit=1)[0].lower() for line in requirements]
 
 
 def _wheelhouse(requirements: str, python: str, say: command.Say) -> tuple[str, Path]:
@@ -133,7 +146,7 @@ def _wheelhouse(requirements: str, python: str, say: command.Say) -> tuple[str, 
         raise DeployError(
             f"{python} does not run: {interpreter.stderr.strip()}. Name the hosts' Python by --python."
         )
-    constraints = _constraints()
+    constraints = _constraints(requirements)
     key = hashlib.sha256("\0".join((requirements, constraints, interpreter.stdout)).encode()).hexdigest()[:16]
     archive = DIST / f"wheels-{key}.tar"
     if archive.exists():

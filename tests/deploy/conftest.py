@@ -35,6 +35,12 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         path.chmod(0o755)
     made = [("web1", True), ("web2", False)]
     network = (f"listen_addresses={NETWORK}.1", f"hba_file={access}", "fsync=off")
+    project = clone(folder / "project")
+    project.release("r1")
+    project.does(
+        "build", "--python", "/usr/bin/python3"
+    )  # while the packages can be had: later there is no way to them
+    project.keep_wheels()
     with lab(folder, made) as hosts, private_postgres(*network), redis(hosts.here):
         settings = {
             "BITMAIL_DOMAIN": DOMAIN,
@@ -43,13 +49,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             "BITMAIL_REDIS_URL": f"redis://{hosts.here}:6379/0",
             "BITMAIL_PROVIDERS": "loopback",
         }
-        project = clone(folder / "project", hosts, settings)
-        project.release("r1")
-        try:
-            project.does("provision")
-            project.does("deploy")
-        finally:
-            project.keep_wheels()
+        project.name_hosts(hosts, settings)
+        project.does("provision", "--stage", "lab")
+        project.does("deploy", "--stage", "lab")
         yield Stage(project, hosts)
 
 

@@ -37,11 +37,18 @@ class Project:
 
     Attributes:
         folder: where it is.
-        settings: the file of settings for the hosts.
     """
 
     folder: Path
-    settings: Path
+
+    def name_hosts(self, lab: Lab, settings: dict[str, str]) -> None:
+        """Write the file of hosts, and their settings."""
+        env = self.folder / "deploy/lab.env"
+        env.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+        hosts = HOSTS.format(domain=DOMAIN, known_hosts=lab.known_hosts, identity=lab.identity, settings=env)
+        for machine in lab.machines.values():
+            hosts += HOST.format(name=machine.name, address=machine.address)
+        (self.folder / "deploy/hosts.toml").write_text(hosts)
 
     def release(self, tag: str, **changed: str) -> None:
         """Commit changes and tag them; `store__settings="…"` puts a text on top of that file."""
@@ -59,14 +66,14 @@ class Project:
         author = ["-c", "user.name=Lab", "-c", "user.email=lab@example.com"]
         subprocess.run(["git", *author, *words], cwd=self.folder, check=True, capture_output=True)
 
-    def fab(self, *words: str, stage: str = "lab") -> subprocess.CompletedProcess[str]:
-        """Run a task on the stage."""
+    def fab(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a task."""
         fab = Path(sys.executable).with_name("fab")
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("BITMAIL_", "REFLEX_"))
         }
         return subprocess.run(
-            [fab, words[0], "--stage", stage, *words[1:]],
+            [fab, *words],
             cwd=self.folder,
             env=kept,
             stdin=subprocess.DEVNULL,
@@ -90,8 +97,8 @@ class Project:
                 (CACHE / "wheels" / f"{archive.name}.part").replace(CACHE / "wheels" / archive.name)
 
 
-def clone(folder: Path, lab: Lab, settings: dict[str, str]) -> Project:
-    """A clone of this project as it is now, with its front end as it is built, and the hosts of a lab."""
+def clone(folder: Path) -> Project:
+    """A clone of this project as it is now, with its front end as it is built."""
     listed = subprocess.run(
         ["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z", "-co", "--exclude-standard"],
         cwd=ROOT, check=True, capture_output=True, text=True,
@@ -104,12 +111,6 @@ def clone(folder: Path, lab: Lab, settings: dict[str, str]) -> Project:
     (folder / "dist").mkdir()
     for archive in (CACHE / "wheels").glob("wheels-*.tar"):
         shutil.copy(archive, folder / "dist" / archive.name)
-    env = folder.parent / "lab.env"
-    env.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    hosts = HOSTS.format(domain=DOMAIN, known_hosts=lab.known_hosts, identity=lab.identity, settings=env)
-    for machine in lab.machines.values():
-        hosts += HOST.format(name=machine.name, address=machine.address)
-    (folder / "deploy/hosts.toml").write_text(hosts)
-    project = Project(folder, env)
+    project = Project(folder)
     project.git("init", "-q")
     return project

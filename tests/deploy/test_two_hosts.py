@@ -17,7 +17,7 @@ if socket.gethostname() == "web2" and "BITMAIL_LISTEN" in os.environ:
 
 def serving(stage: Stage) -> dict[str, str]:
     """The release of each host, as its processes say."""
-    lines = [line.split() for line in stage.project.does("status").splitlines()]
+    lines = [line.split() for line in stage.project.does("status", "--stage", "lab").splitlines()]
     return {line[0]: line[2].rstrip(";") for line in lines if line[1:2] == ["serves"]}
 
 
@@ -29,26 +29,26 @@ def test_releases_when_deployed_refused_and_rolled_back_under_load_then_no_reque
     scripts = [Script(machine.address, "ada", PASSWORD) for machine in machines.values()]
     with load(*scripts):
         project.release("r2")
-        project.does("deploy")
+        project.does("deploy", "--stage", "lab")
         assert serving(stage) == {"web1": "r2", "web2": "r2"}
 
         project.release("r3", store__settings=BROKEN)
-        refused = project.fab("deploy")
+        refused = project.fab("deploy", "--stage", "lab")
         assert refused.returncode == 1
         assert "broken" in refused.stderr
         assert serving(stage) == {"web1": "r2", "web2": "r2"}
         project.git("checkout", "-q", "r2")
 
         project.release("r4", store__settings=BROKEN_ON_WEB2)
-        put_back = project.fab("deploy")
+        put_back = project.fab("deploy", "--stage", "lab")
         assert put_back.returncode == 1
         assert "r4 failed on web2" in put_back.stderr
         assert serving(stage) == {"web1": "r2", "web2": "r2"}
 
-        project.does("rollback")
+        project.does("rollback", "--stage", "lab")
         assert serving(stage) == {"web1": "r1", "web2": "r1"}
-        assert "r4" not in project.does("releases")
-        project.does("rollback", "--tag", "r2")
+        assert "r4" not in project.does("releases", "--stage", "lab")
+        project.does("rollback", "--stage", "lab", "--tag", "r2")
     for script in scripts:
         assert script.failures == []
         assert {"r1", "r2"} <= set(script.versions)
