@@ -156,7 +156,7 @@ def _wheelhouse(requirements: str, python: str, say: command.Say) -> tuple[str, 
     (DIST / "constraints.txt").write_text(constraints)
     (folder / HOST_REQUIREMENTS).write_text(requirements)
     say(f"Downloading the wheels for Python {interpreter.stdout.strip()} …")
-    words = [
+    words: list[str | Path] = [
         "-m",
         "pip",
         "--python",

@@ -80,7 +80,7 @@ class Stage(BaseModel):
     user: str = Field(default="deploy", pattern=NAME)
     identity: Path | None = None
     port: int = 443
-    python: str = "/usr/bin/python3"
+    python: str = Field(default="/usr/bin/python3", pattern=r"^[A-Za-z0-9/._-]+$")
     keep: int = Field(default=5, ge=2)
 
     @model_validator(mode="after")
@@ -121,9 +121,11 @@ def read_stage(name: str, path: Path = HOSTS) -> Stage:
     try:
         stage = Stage.model_validate(stages[name])
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in ("stages", name, *first["loc"]))
-        raise BadHosts(f"{path}, {place}: {first['msg']}") from None
+        faults = (
+            f"{'.'.join(str(part) for part in ('stages', name, *fault['loc']))}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise BadHosts(f"{path}: {'; '.join(faults)}") from None
     paths = ("known_hosts", "settings", "certificate", "certificate_key", "identity")
     found = {
         field: ROOT / path.expanduser() for field in paths if (path := getattr(stage, field)) is not None

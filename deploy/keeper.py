@@ -51,7 +51,7 @@ class Rest:
             ran: seconds for which it ran.
         """
         self.failures = 1 if ran >= GOOD_RUN else self.failures + 1
-        usual = min(0.5 * 2 ** (self.failures - 1), LONGEST)
+        usual = min(0.5 * 2.0 ** (self.failures - 1), LONGEST)
         return max(usual, SLOW) if status == UNAVAILABLE else usual
 
 

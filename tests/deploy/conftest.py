@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
+from playwright.sync_api import Page, sync_playwright
 
+from tests.browser import chromium
 from tests.deploy.machines import NETWORK, Lab, lab, why_not
 from tests.deploy.project import DOMAIN, Project, clone
 from tests.store.postgres import private_postgres
@@ -53,6 +55,27 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         project.does("provision", "--stage", "lab")
         project.does("deploy", "--stage", "lab")
         yield Stage(project, hosts)
+
+
+Browse = Callable[[str], Page]
+
+
+@pytest.fixture
+def browse(stage: Stage) -> Iterator[Browse]:
+    """A page of a Chromium for which the domain is the host of that name."""
+    path = chromium()
+    with sync_playwright() as playwright:
+
+        def open_page(host: str) -> Page:
+            rules = f"--host-resolver-rules=MAP {DOMAIN} {stage.lab.machines[host].address}"
+            flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", rules]
+            browser = playwright.chromium.launch(executable_path=path, args=flags)
+            # The hosts sign their certificates themselves.
+            page = browser.new_context(ignore_https_errors=True).new_page()
+            page.set_default_timeout(20_000)
+            return page
+
+        yield open_page
 
 
 @contextmanager

@@ -54,11 +54,11 @@ class Script:
             number += 1
             try:
                 if number % 5:
-                    answer = self._client.get("/api/version")
+                    answer = self._client.get("/api/version").raise_for_status()
                     self.versions[answer.json()["version"]] += 1
                 else:
                     mail = {"to": "grace@example.com", "subject": f"{number}", "text": "x"}
-                    answer = self._client.post("/api/sendmail", json=mail)
+                    answer = self._client.post("/api/sendmail", json=mail).raise_for_status()
                     self.sent.append(answer.json()["submission"])
                 self.slowest = max(self.slowest, answer.elapsed.total_seconds())
             except (httpx.HTTPError, ValueError, KeyError) as error:
