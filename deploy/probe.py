@@ -11,28 +11,32 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from deploy.keeper import MODULES
 
 ONE_LOOK = 5.0
 """Seconds that one request may take."""
+TRIES = 2
+"""Starts of a service, of which a later one means that it keeps ending."""
 PAUSE = 0.2
 """Seconds between two looks."""
 
 
-def wait_for(look: Callable[[], str], seconds: float) -> str:
-    """Look until nothing is wrong or the time is over.
+def wait_for(look: Callable[[], str], seconds: float, is_hopeless: Callable[[], bool] = lambda: False) -> str:
+    """Look until nothing is wrong, or the time is over.
 
     Args:
         look: says what is wrong, or "".
         seconds: how long.
+        is_hopeless: whether to look no more.
 
     Returns:
         What was wrong last, or "".
     """
     deadline = time.monotonic() + seconds
-    while (wrong := look()) and time.monotonic() < deadline:
+    while (wrong := look()) and time.monotonic() < deadline and not is_hopeless():
         time.sleep(PAUSE)
     return wrong
 
@@ -58,17 +62,14 @@ def wrong_version(address: str, host: str, tag: str) -> str:
     return "" if found == tag else f"{address} serves {found}, not {tag}"
 
 
-def wrong_processes(role: str, release: Path, proc: Path = Path("/proc")) -> str:
-    """What is wrong with the processes of a role: none, or one of another release."""
-    folders = [
-        Path(os.readlink(process / "cwd"))
-        for process in proc.glob("[0-9]*")
-        if _is_mine(process) and _words(process)[1:3] == ["-m", MODULES[role]]
-    ]
-    if not folders:
-        return f"no {role} process runs"
-    old = [folder for folder in folders if folder != release and folder.parent == release.parent]
-    return f"a {role} process of {old[0].name} still runs" if old else ""
+def processes(role: str, releases: Path, proc: Path = Path("/proc")) -> dict[str, Path]:
+    """The processes of a role that are of one of the releases: its folder by the process's number."""
+    found = {}
+    for process in proc.glob("[0-9]*"):
+        if _is_mine(process) and _words(process)[1:3] == ["-m", MODULES[role]]:
+            with suppress(OSError):  # it ended meanwhile
+                found[process.name] = Path(os.readlink(process / "cwd"))
+    return {number: folder for number, folder in found.items() if folder.parent == releases}
 
 
 def _is_mine(process: Path) -> bool:
@@ -95,12 +96,19 @@ def main() -> int:
     parser.add_argument("--within", type=float, default=60.0, help="seconds")
     words = parser.parse_args()
     release = Path.cwd()
+    seen: set[str] = set()
 
     def look() -> str:
-        seen = (wrong_version(address, words.host, words.tag) for address in words.at)
-        return next(filter(None, seen), "") or wrong_processes(words.role, release)
+        found = processes(words.role, release.parent)
+        seen.update(number for number, folder in found.items() if folder == release)
+        if old := [folder.name for folder in found.values() if folder != release]:
+            return f"a {words.role} process of {old[0]} still runs"
+        if not found:
+            return f"no {words.role} process runs"
+        return next(filter(None, (wrong_version(address, words.host, words.tag) for address in words.at)), "")
 
-    if wrong := wait_for(look, words.within):
+    # One that was started again and again will not serve, and those who ask it meanwhile need not wait.
+    if wrong := wait_for(look, words.within, lambda: len(seen) > TRIES):
         sys.stderr.write(f"{wrong}\n")
         return 1
     return 0

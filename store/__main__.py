@@ -6,10 +6,10 @@ import sys
 
 import uvicorn
 
-from store.blobs import Blobs
 from store.database import Database
 from store.errors import StoreError
 from store.migration import migrate
+from store.opening import open_blobs
 from store.server import make_server
 from store.settings import StoreSettings
 from store.sql import SqlStore
@@ -21,7 +21,7 @@ def main() -> int:
     database = Database(settings.resolved_database_url())
     try:
         migrate(database)
-        server = make_server(SqlStore(database), Blobs(database), settings.store_secret)
+        server = make_server(SqlStore(database), open_blobs(settings, database), settings.store_secret)
         uvicorn.run(
             server,
             host=settings.store_host,

@@ -45,4 +45,17 @@ def open_storage(settings: StoreSettings) -> Storage:
         return Storage(ProxyStore(server), ProxyBlobs(server), server.close)
     database = Database(settings.resolved_database_url())
     migrate(database)
-    return Storage(SqlStore(database), Blobs(database), database.close)
+    return Storage(SqlStore(database), open_blobs(settings, database), database.close)
+
+
+def open_blobs(settings: StoreSettings, database: Database) -> Blobs:
+    """Blobs beside a migrated database: in it, or in the store that the settings name.
+
+    Raises:
+        ValueError: the settings name none that can be used.
+    """
+    if not settings.blobs_url:
+        return Blobs(database)
+    from store.s3 import Bucket, S3Blobs  # here, since most do not need its imports
+
+    return S3Blobs(Bucket(settings.blobs_url), database)

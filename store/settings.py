@@ -14,6 +14,8 @@ class StoreSettings(BaseSettings):
     Attributes:
         var: folder of whatever is written at run time.
         database_url: an SQLAlchemy URL of SQLite or PostgreSQL (psycopg); empty for SQLite in `var`.
+        blobs_url: where blobs are kept instead of the database: `s3://bucket/prefix?endpoint=https://host`; may hold a
+            secret.
         store_url: address of a store server to use instead of a database; empty for none.
         store_secret: what a store server and its callers share.
         store_ca: file with the certificate of the store server or of its issuer; empty for the system's.
@@ -25,6 +27,7 @@ class StoreSettings(BaseSettings):
 
     var: Path = Path("var")
     database_url: str = Field(default="", repr=False)
+    blobs_url: str = Field(default="", repr=False)
     store_url: str = ""
     store_secret: SecretStr = SecretStr("")
     store_ca: str = ""

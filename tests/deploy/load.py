@@ -13,7 +13,7 @@ from tests.deploy.project import DOMAIN
 
 PAUSE = 0.05
 """Seconds between two requests of one script."""
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds that a request may take; a restart holds it back for some."""
 
 

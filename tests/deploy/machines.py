@@ -154,7 +154,7 @@ class Machine:
             "-t",
             str(child),
             "-a",
-            f"--root={self.root}" if not self.systemd else "--root",
+            "--root",
             "sh",
             "-c",
             command,
