@@ -69,7 +69,10 @@ def test(context, only=""):  # noqa: PT028 - a task, not a test
 
 @task
 def test_manual(context):
-    """Serve a throwaway BitMail; says what to try."""
+    """Send a real mail by each provider, if you like; then serve a throwaway BitMail and say what to try."""
+    from tests.manual import try_providers
+
+    failed = try_providers(input, say) if sys.stdin.isatty() else []
     with tempfile.TemporaryDirectory(prefix="bitmail-") as var:
         say("1. Log in with any name and password: the first log-in makes the account.")
         say("2. Compose a mail to a@example.com; b@example.com and send it: Sent shows what becomes of each.")
@@ -83,18 +86,75 @@ def test_manual(context):
                 server.wait()
             except KeyboardInterrupt:
                 continue
-    sys.exit(server.returncode)
+    sys.exit(server.returncode or int(bool(failed)))
 
 
-@task(positional=["name"])
-def bench(context, name):
-    """Measure NAME; without a name, list what there is."""
-    names = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if path.stem != "__init__")
-    if name in names:
-        become(["-m", f"bench.{name}"])
-    if name:
-        sys.exit(f"There is no bench {name}. There are: {', '.join(names) or 'none yet'}.")
-    say("\n".join(names) or "There is nothing to measure yet.")
+@task(
+    help={
+        "rounds": "how many kills",
+        "seed": "of what is left to chance, to repeat it",
+        "database": "sqlite, postgresql or both",
+    }
+)
+def chaos(context, rounds=200, seed=None, database="both"):
+    """Kill processes at random moments under load, and see that no mail is lost or sent twice."""
+    build(context)
+    words = ["--rounds", str(rounds), "--database", database]
+    become(["-m", "tests.chaos", *words, *(["--seed", str(seed)] if seed is not None else [])])
+
+
+@task(positional=["names"])
+def bench(context, names):
+    """Measure NAMES, one after the other; without a name, list what there is."""
+    modules = (ROOT / "bench").glob("*.py")
+    there = sorted(path.stem for path in modules if path.read_text().startswith('"""`python -m'))
+    wanted = names.split()
+    unknown = [name for name in wanted if name not in there]
+    if unknown:
+        sys.exit(
+            f"There is no bench {' and no '.join(unknown)}. There are: {', '.join(there) or 'none yet'}."
+        )
+    for name in wanted:
+        run_module(f"bench.{name}")
+    if not wanted:
+        say("\n".join(there) or "There is nothing to measure yet.")
+
+
+@task(help={"keys": "the file to write (keys.sealed)"})
+def seal_keys(context, keys="keys.sealed"):
+    """Seal the secrets of .env by a start-up passphrase."""
+    from getpass import getpass
+
+    from dotenv import dotenv_values
+
+    from bitmail.settings import Settings
+    from mta.configuration import variables
+    from mta.sealing import SealError, seal
+
+    names = {name for variable in variables(Settings) if variable.is_secret for name in variable.names}
+    lines = (ROOT / ".env").read_text().splitlines() if (ROOT / ".env").is_file() else []
+    secrets = {name: value for name, value in dotenv_values(ROOT / ".env").items() if name in names and value}
+    if not secrets:
+        sys.exit("There is no secret in .env. Write them there first, one NAME=value a line, then seal them.")
+    say(f"To be sealed: {', '.join(sorted(secrets))}.")
+    passphrase = getpass("Passphrase: ")
+    if passphrase != getpass("The same again: "):
+        sys.exit("These were two different passphrases. Nothing was changed.")
+    try:
+        content = seal(secrets, passphrase)
+    except SealError as error:
+        sys.exit(str(error))
+    with open(os.open(ROOT / keys, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+    say(f"They are in {keys} now, and are asked for by their passphrase at the next start.")
+    if input("Take them out of .env? (yes/no) ").strip().lower() == "yes":
+        kept = [
+            line for line in lines if line.partition("=")[0].removeprefix("export ").strip() not in secrets
+        ]
+        (ROOT / ".env").write_text("\n".join(kept) + "\n")
+        say(
+            "Taken out. What was on the disk before may be read until it is overwritten: better take new keys."
+        )
 
 
 def become(arguments):
@@ -107,7 +167,12 @@ def become(arguments):
 def check(tool, *arguments):
     """Run a tool over the project; stop here if it finds fault."""
     say(" ".join([tool, *arguments]))
-    ended = subprocess.run([sys.executable, "-m", tool, *arguments], cwd=ROOT)  # noqa: S603
+    run_module(tool, *arguments)
+
+
+def run_module(module, *arguments):
+    """Run a Python module to its end; stop here if it fails."""
+    ended = subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT)  # noqa: S603
     if ended.returncode != 0:
         sys.exit(ended.returncode)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import secrets
 from typing import Any
 
@@ -13,16 +14,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bitmail import forms, reading
+from bitmail import forms, hookroutes, reading
 from bitmail.current import SESSION_COOKIE, off_loop, service
 from bitmail.drafts import Draft, is_key
-from bitmail.errors import AlreadySent, CodeNeeded, FieldError, LogInRefused, NoSuchMail, TooMany, Unsendable
+from bitmail.errors import (
+    AlreadySent,
+    CodeNeeded,
+    FieldError,
+    LogInRefused,
+    NoSuchMail,
+    Suppressed,
+    TooMany,
+    Unsendable,
+)
 from bitmail.sessions import Session
 from bitmail.tokens import PREFIX, Scope
 from bitmail.version import version
 from mta.email import Attachment
 from mta.errors import KeyConflict
 from mta.submission import Submission
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
 class File(BaseModel):
@@ -47,6 +59,7 @@ class SendMail(BaseModel):
     text: str = ""
     html: str = ""
     attachments: list[File] = Field(default=[], max_length=500)
+    anyway: bool = False
 
 
 async def alive(request: Request) -> Response:
@@ -115,9 +128,12 @@ async def send_mail(request: Request) -> Response:
     body = await request.body()
     try:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "message/rfc822":
-            submission = await off_loop(_send_raw, session, key, body)
+            anyway = request.headers.get("bitmail-anyway", "").lower() == "yes"
+            submission = await off_loop(_send_raw, session, key, body, anyway)
         else:
             submission = await off_loop(_send_json, session, key, body)
+    except Suppressed as warning:
+        return _unprocessable(*warning.errors, override=True)
     except Unsendable as refusal:
         return _unprocessable(*refusal.errors)
     except (AlreadySent, KeyConflict) as conflict:
@@ -140,6 +156,44 @@ async def submission(request: Request) -> Response:
     return JSONResponse(_shown(found))
 
 
+async def suppressions(request: Request) -> Response:
+    """The addresses that one had better not write to, newest first."""
+    try:
+        session = await _caller(request, Scope.READ)
+    except _Refused as refused:
+        return refused.answer
+    before = request.query_params.get("before", "")
+    found = await off_loop(
+        service().model.suppressions.page, session.user, int(before) if _NUMBER.fullmatch(before) else None
+    )
+    return JSONResponse(
+        {
+            "suppressions": [
+                {
+                    "id": one.id,
+                    "address": one.address,
+                    "status": one.status,
+                    "reason": one.reason,
+                    "at": one.at,
+                }
+                for one in found
+            ]
+        }
+    )
+
+
+async def lift(request: Request) -> Response:
+    """Take an address off that list."""
+    try:
+        session = await _caller(request, Scope.SEND)
+    except _Refused as refused:
+        return refused.answer
+    address = request.path_params["address"]
+    if not await off_loop(service().model.suppressions.lift, session.user, address):
+        return JSONResponse({"error": "This address is not on your list."}, status_code=404)
+    return Response(status_code=204)
+
+
 def api() -> Starlette:
     """The routes, to be mounted before the page."""
     return Starlette(
@@ -150,8 +204,11 @@ def api() -> Starlette:
             Route("/api/logout", log_out, methods=["POST"]),
             Route("/api/sendmail", send_mail, methods=["POST"]),
             Route("/api/submissions/{id}", submission, methods=["GET"]),
+            Route("/api/suppressions", suppressions, methods=["GET"]),
+            Route("/api/suppressions/{address:path}", lift, methods=["DELETE"]),
             *forms.routes(),
             *reading.routes(),
+            *hookroutes.routes(),
         ]
     )
 
@@ -177,13 +234,15 @@ def _send_json(session: Session, key: str, body: bytes) -> Submission:
     model = service().model
     draft = Draft(key, mail.to, mail.cc, mail.bcc, mail.subject, mail.text)
     author = model.accounts.account(session.user)
-    return model.outbox.send(author, draft, html=mail.html, attachments=tuple(files)).submission
+    return model.outbox.send(
+        author, draft, html=mail.html, attachments=tuple(files), anyway=mail.anyway
+    ).submission
 
 
-def _send_raw(session: Session, key: str, body: bytes) -> Submission:
+def _send_raw(session: Session, key: str, body: bytes, anyway: bool) -> Submission:
     model = service().model
     author = model.accounts.account(session.user)
-    return model.outbox.send_raw(author, key, body).submission
+    return model.outbox.send_raw(author, key, body, anyway=anyway).submission
 
 
 def _shown(submission: Submission) -> dict[str, Any]:
@@ -256,12 +315,7 @@ def _unauthorized(reason: str) -> Response:
     )
 
 
-def _unprocessable(*errors: FieldError) -> Response:
-    return JSONResponse(
-        {
-            "errors": [
-                {"field": error.field, "value": error.value, "reason": error.reason} for error in errors
-            ]
-        },
-        status_code=422,
-    )
+def _unprocessable(*errors: FieldError, override: bool = False) -> Response:
+    shown = [{"field": error.field, "value": error.value, "reason": error.reason} for error in errors]
+    how = {"override": 'Send it with "anyway": true, or with the header BitMail-Anyway: yes.'}
+    return JSONResponse({"errors": shown} | (how if override else {}), status_code=422)

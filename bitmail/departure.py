@@ -45,7 +45,7 @@ class Departure:
         """
         self._accounts.close(user)
         removed, blobs = 0, set[str]()
-        for whose in ({"user": user}, {"templates of": user}):
+        for whose in ({"user": user}, {"templates of": user}, {"suppressed_by": user}):
             for entry in self._entries(whose):
                 blobs.update(filter(None, [entry.data.get("blob")]))
                 removed += self._store.remove(entry.id)

@@ -51,3 +51,7 @@ class Unsendable(Refused):
     def __init__(self, errors: tuple[FieldError, ...]) -> None:
         super().__init__(" ".join(error.reason for error in errors))
         self.errors = errors
+
+
+class Suppressed(Unsendable):
+    """A mail would go to addresses that had better not be written to; its author may send it all the same."""

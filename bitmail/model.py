@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from bitmail.accounts import Account, Accounts, SignUp
 from bitmail.audit import Action, Audit
+from bitmail.bounces import Bounces
 from bitmail.departure import Departure
 from bitmail.door import Client, Door
 from bitmail.drafts import Drafts
@@ -21,6 +22,7 @@ from bitmail.preferences import PreferencesKept
 from bitmail.secondfactor import SecondFactor
 from bitmail.senders import TrustedSenders
 from bitmail.sessions import Session, Sessions
+from bitmail.suppressions import Suppressions
 from bitmail.tokens import Scope, Tokens
 from mta.desk import Desk
 from mta.events import Event, EventKind
@@ -58,7 +60,7 @@ class MailModel:
 
     Attributes:
         accounts, sessions, tokens, second_factor, audit, door, departure, preferences, mailboxes, trusted, drafts,
-            outbox: the parts, each with its verbs.
+            outbox, suppressions, bounces: the parts, each with its verbs.
     """
 
     def __init__(
@@ -90,13 +92,17 @@ class MailModel:
         self.preferences = PreferencesKept(store)
         self.departure = Departure(store, blobs, self.accounts, self.audit)
         self.drafts = Drafts(store)
-        self.outbox = Outbox(store, blobs, self.drafts, container)
+        self.suppressions = Suppressions(store)
+        self.outbox = Outbox(store, blobs, self.drafts, container, self.suppressions)
         self._container = container
         self._notices: defaultdict[str, deque[Notice]] = defaultdict(lambda: deque(maxlen=NOTICES))
         self._given: dict[int, int] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._watchers: list[Callable[[str], None]] = []
+        self.bounces = Bounces(
+            container, self.accounts, self.mailboxes, self.suppressions, domain, container.announce
+        )
         container.watch(lambda change: self._changed(change.owner))
         container.follow(self._changed)
         container.listen(self._heard)

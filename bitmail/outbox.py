@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bitmail.accounts import Account
 from bitmail.drafts import SNIPPET, Draft, Drafts, storable
-from bitmail.errors import AlreadySent, FieldError, Unsendable
+from bitmail.errors import AlreadySent, FieldError, Suppressed, Unsendable
 from bitmail.mailboxes import MailboxName
 from bitmail.rawmail import prepare
+from bitmail.suppressions import Suppressions
 from mta.addresses import Address, parse_address, parse_recipients
 from mta.desk import Desk
 from mta.email import Attachment, Email
@@ -91,6 +92,7 @@ class Outbox:
         blobs: BlobStore,
         drafts: Drafts,
         container: Desk,
+        suppressions: Suppressions,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -98,10 +100,17 @@ class Outbox:
         self._blobs = blobs
         self._drafts = drafts
         self._container = container
+        self._suppressions = suppressions
         self._clock = clock
 
     def send(
-        self, author: Account, draft: Draft, *, html: str = "", attachments: tuple[Attachment, ...] = ()
+        self,
+        author: Account,
+        draft: Draft,
+        *,
+        html: str = "",
+        attachments: tuple[Attachment, ...] = (),
+        anyway: bool = False,
     ) -> SentMail:
         """Take a mail for sending; when this returns it is on disk.
 
@@ -110,12 +119,14 @@ class Outbox:
             draft: what was typed; its key makes repeating harmless.
             html: the same text in HTML, or "".
             attachments: files to go along.
+            anyway: also to addresses on the author's suppression list.
 
         Returns:
             The copy in Sent and the submission; the same ones when this very mail was sent before with this key.
 
         Raises:
             Unsendable: it cannot be sent as it is.
+            Suppressed: addresses are on the author's suppression list, and `anyway` was not said.
             AlreadySent: another mail was sent with this key.
         """
         now = self._clock()
@@ -127,9 +138,12 @@ class Outbox:
         to, cc, bcc = ([address.header for address in people] for people in (email.to, email.cc, email.bcc))
         data = _shown(to, cc, bcc, email.subject, snippet)
         recipients = tuple(address.email for address in email.recipients)
+        if not anyway:
+            fields = {address.email: name for name in ("bcc", "cc", "to") for address in getattr(email, name)}
+            self._warn(author, draft.key, recipients, fields)
         return self._accept(author, draft.key, meaning, compose(email), recipients, now, data)
 
-    def send_raw(self, author: Account, key: str, raw: bytes) -> SentMail:
+    def send_raw(self, author: Account, key: str, raw: bytes, *, anyway: bool = False) -> SentMail:
         """The same for a finished MIME mail: its recipients are those of To, Cc and Bcc, and but for the Bcc, which is
         taken out, it goes out as it is.
         """
@@ -138,6 +152,8 @@ class Outbox:
         parsed = mail.parsed
         to, cc, bcc = ([person.label for person in people] for people in (parsed.to, parsed.cc, parsed.bcc))
         data = _shown(to, cc, bcc, parsed.subject, parsed.snippet)
+        if not anyway:
+            self._warn(author, key, mail.recipients, {})
         return self._accept(author, key, _digest((), (), raw), mail.raw, mail.recipients, now, data)
 
     def recover(self) -> int:
@@ -147,6 +163,20 @@ class Outbox:
             log.warning("finishing the sending of mail %d, which was interrupted", entry.id)
             self._finish(entry)
         return len(left)
+
+    def _warn(
+        self, author: Account, key: str, recipients: tuple[str, ...], fields: Mapping[str, str]
+    ) -> None:
+        found = self._suppressions.among(author.name, recipients)
+        if not found or self._store.get({"user": author.name, "send": key}, limit=1):
+            return  # the latter was sent already, and repeating that is harmless
+        by_address = {address.casefold(): name for address, name in fields.items()}
+        raise Suppressed(
+            tuple(
+                FieldError(by_address.get(one.address.casefold(), "to"), one.address, one.warning)
+                for one in found
+            )
+        )
 
     def _accept(
         self,

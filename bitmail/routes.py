@@ -30,6 +30,9 @@ MBOX = "/account/mbox"
 
 INVITATION = "invitation"
 """The query parameter, and the form's field, of an invitation's code."""
+HOOKS = "/hooks"
+"""Where providers call, each at a place of its own below."""
+
 OPENED = "mail"
 """The query parameter that names the mail to show."""
 DRAFT = "draft"

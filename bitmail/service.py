@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from typing import Protocol
 
 from bitmail.errors import NoSuchMail
+from bitmail.hooks import Hooks
+from bitmail.incoming import Incoming
 from bitmail.mailboxes import GROUPS
 from bitmail.model import MailModel
+from bitmail.postroom import PostRoom, every
+from bitmail.server import ServerError
 from bitmail.settings import Settings
+from bitmail.shutdown import ExitStatus
+from mta.configuration import ConfigurationError
 from mta.desk import Desk
+from mta.hooks.bucket import Buckets
 from mta.incoming import IncomingMail
+from mta.listener import Listener
 from mta.opening import make_container
 from mta.providers.catalogue import make_providers
+from mta.providers.local import Local
 from mta.providers.loopback import LoopBack
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
-from store import Blobs, Database, SqlStore, Storage, migrate, open_storage
+from store import Database, SqlStore, Storage, migrate, open_blobs, open_storage
 
 log = logging.getLogger(__name__)
+
+HOUR = 3600.0
+COLLECTING = 30.0
+"""Seconds between two tries to fetch mail from a bucket."""
 
 
 class OpenPages(Protocol):
@@ -45,6 +59,11 @@ class Service:
         store, blobs: the storage tier, in the same database or on a store server.
         container: the sending tier, or the desk of it.
         model: the mail model.
+        incoming: takes mail that comes in.
+        post_room: looks after what comes back.
+        collector: fetches mail that waits elsewhere.
+        hooks: where providers call.
+        listener: takes mail by SMTP, where that is on.
         secret: shared by every process on this store, never shown.
         pages: the open pages.
         is_demo: no provider is configured, so mail comes back to its author.
@@ -76,15 +95,66 @@ class Service:
             secret=self.secret,
             sign_up=settings.signup,
         )
+        self.incoming = Incoming(
+            self.store,
+            self.model.accounts,
+            self.model.receive,
+            Buckets(settings.s3_endpoint).fetch,
+            settings.domain,
+            time.time,
+        )
+        self.post_room = PostRoom(
+            self.container.settle_reports,
+            self.model.bounces.work_off,
+            every(HOUR, self.container.prune_reports),
+        )
+        # On its own, since Amazon may keep it waiting.
+        self.collector = PostRoom(self.incoming.fetch, poll=COLLECTING)
+        self.hooks = Hooks(settings, self.container, self.incoming, self._wake)
+        self.listener = self._make_listener()
 
     def start(self) -> None:
         """Finish what a crash interrupted, and begin to send, or to hear of what is sent elsewhere."""
+        if self.listener is not None:
+            self._listen(self.listener)
         self.model.outbox.recover()
         self.container.file_with(self._file)
         self.container.start()
+        self.post_room.start()
+        self.collector.start()
+
+    def _wake(self) -> None:
+        self.post_room.wake()
+        self.collector.wake()
+
+    def _make_listener(self) -> Listener | None:
+        host, _, port = self.settings.smtp_listen.rpartition(":")
+        if not host:
+            return None
+        return Listener(
+            host.strip("[]"),
+            int(port),
+            self.settings.domain,
+            self.incoming.knows,
+            self.incoming.deliver,
+        )
+
+    def _listen(self, listener: Listener) -> None:
+        try:
+            listener.start()
+        except OSError as error:
+            raise ServerError(
+                f"BITMAIL_SMTP_LISTEN={self.settings.smtp_listen} cannot be listened on: {error.strerror}. "
+                "Take an address of this machine and a port that is free; below 1024 it needs the right to it.",
+                ExitStatus.CONFIGURATION,
+            ) from error
 
     def stop(self, timeout: float = 10.0) -> None:
         """Finish what is in flight, within `timeout` seconds, and close the database."""
+        if self.listener is not None:
+            self.listener.stop()
+        self.post_room.stop(timeout)
+        self.collector.stop(timeout)
         self.container.stop(timeout)
         self.store.close()
         self._storage.close()
@@ -95,16 +165,31 @@ class Service:
         if self.settings.store_url:
             return open_storage(self.settings)
         migrate(self.database)
-        return Storage(SqlStore(self.database, groups=GROUPS), Blobs(self.database), lambda: None)
+        return Storage(
+            SqlStore(self.database, groups=GROUPS), open_blobs(self.settings, self.database), lambda: None
+        )
 
     def _make_container(self, when_nobody_left: Callable[[], None]) -> Desk:
         """The container, or its desk where `python -m mta` does the sending."""
         if self.settings.container == "beside":
+            if self.settings.local_delivery:
+                raise ConfigurationError(
+                    "BITMAIL_LOCAL_DELIVERY: needs the container inside the web server; leave out one of it and "
+                    "BITMAIL_CONTAINER=beside"
+                )
             # Which providers there are is known where they are configured; so only what is said is believed.
             self.is_demo = self.settings.providers.split() == ["loopback"]
             return Desk(self.database, self.settings.container_settings())
         providers = make_providers(self.settings, lambda mail: self.model.receive(mail))
         self.is_demo = all(isinstance(provider, LoopBack) for provider in providers)
+        if self.settings.local_delivery:
+            providers.append(
+                Local(
+                    self.settings.domain,
+                    lambda address: self.incoming.knows(address),
+                    lambda mail: self.model.receive(mail),
+                )
+            )
         return make_container(self.settings, self.database, providers, when_nobody_left=when_nobody_left)
 
     def _file(self, mail: IncomingMail) -> None:

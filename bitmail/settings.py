@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from bitmail.accounts import SignUp
 from mta.addresses import BadAddress, parse_address
 from mta.configuration import MtaSettings
+from mta.hooks.sendgrid import SendGridHook
+from mta.hooks.sns import TOPIC
+
+SHORTEST_SECRET = 16
 
 
 class Settings(MtaSettings):
@@ -21,6 +25,13 @@ class Settings(MtaSettings):
         origins: origins that may open the websocket and post forms, separated by blanks or commas; empty for the
             address that the page is served at.
         signup: how an account comes to be: by the first log-in, by an invitation, or by the operator alone.
+        ses_topics: ARNs of the SNS topics that may call the hook of SES, separated by blanks or commas.
+        sendgrid_webhook_key: the verification key of SendGrid's event webhook, which is public.
+        mailgun_webhook_signing_key: signs what Mailgun calls with; it is not the API key.
+        incoming_secret: the password in the address that SendGrid's Inbound Parse calls.
+        s3_endpoint: another address of S3 for mail that SES keeps there.
+        smtp_listen: `host:port` on which mail is taken by SMTP; empty for nowhere.
+        local_delivery: mail between two accounts here goes through no provider.
     """
 
     host: str = "127.0.0.1"
@@ -30,6 +41,15 @@ class Settings(MtaSettings):
     domain: str = "localhost"
     origins: str = ""
     signup: SignUp = SignUp.FIRST_LOG_IN
+    ses_topics: str = ""
+    sendgrid_webhook_key: str = Field(default="", validation_alias="SENDGRID_WEBHOOK_KEY")
+    mailgun_webhook_signing_key: SecretStr = Field(
+        default=SecretStr(""), validation_alias="MAILGUN_WEBHOOK_SIGNING_KEY"
+    )
+    incoming_secret: SecretStr = SecretStr("")
+    s3_endpoint: str = Field(default="", validation_alias="AWS_ENDPOINT_URL_S3")
+    smtp_listen: str = ""
+    local_delivery: bool = False
 
     @field_validator("domain")
     @classmethod
@@ -58,3 +78,39 @@ class Settings(MtaSettings):
     def allowed_origins(self) -> tuple[str, ...]:
         """The origins named, in lower case and without repetition; empty when none was."""
         return tuple(dict.fromkeys(self.origins.lower().replace(",", " ").split()))
+
+    @field_validator("ses_topics")
+    @classmethod
+    def _topics_are_some(cls, topics: str) -> str:
+        for topic in topics.replace(",", " ").split():
+            if not TOPIC.fullmatch(topic):
+                raise ValueError(
+                    f"{topic!r} is no topic; write it like arn:aws:sns:eu-west-1:123456789012:name"
+                )
+        return topics
+
+    @field_validator("sendgrid_webhook_key")
+    @classmethod
+    def _key_is_one(cls, key: str) -> str:
+        if key:
+            SendGridHook(key)
+        return key
+
+    @field_validator("incoming_secret")
+    @classmethod
+    def _secret_is_long(cls, secret: SecretStr) -> SecretStr:
+        if 0 < len(secret.get_secret_value()) < SHORTEST_SECRET:
+            raise ValueError(f"is too short; take at least {SHORTEST_SECRET} random characters")
+        return secret
+
+    @field_validator("smtp_listen")
+    @classmethod
+    def _address_is_one(cls, address: str) -> str:
+        host, colon, port = address.rpartition(":")
+        if address and not (colon and host and port.isdecimal() and int(port) <= 65535):
+            raise ValueError("write it like 127.0.0.1:2525, or 0.0.0.0:25 for all networks")
+        return address
+
+    def topics(self) -> tuple[str, ...]:
+        """The topics named."""
+        return tuple(self.ses_topics.replace(",", " ").split())

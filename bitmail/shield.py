@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bitmail.current import SESSION_COOKIE, cookie, session_of
-from bitmail.routes import GUARDED, INBOX, LOG_IN
+from bitmail.routes import GUARDED, HOOKS, INBOX, LOG_IN
 
 BODY_LIMIT = 40 * 1024 * 1024
 """Bytes that one request may carry: 25 MB of files in base64, and the words around them."""
@@ -77,6 +77,10 @@ class Shield:
         if self._hosts and host.lower() not in self._hosts:
             return PlainTextResponse(
                 "This server does not answer to that name. Its operator can add it to BITMAIL_ORIGINS.\n", 421
+            )
+        if scope["type"] == "http" and scope["path"].startswith(f"{HOOKS}/"):
+            return (
+                None  # no browser calls there; each hook has its own proof of who calls, and its own limits
             )
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
         if changes and origin is not None and not self._is_ours(origin.lower(), host.lower()):

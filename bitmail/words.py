@@ -144,6 +144,10 @@ def story(delivery: Delivery, zone: ZoneInfo) -> str:
             end = ""
         case Status.DELIVERED:
             end = f"Delivered at {when}."
+        case Status.BOUNCED:
+            end = f"Came back at {when}: {_sentence(delivery.detail)}"
+        case Status.COMPLAINED:
+            end = f"The recipient reported it as spam at {when}."
         case Status.CANCELLED:
             end = f"Cancelled at {when}; it was not sent."
         case _:

@@ -20,6 +20,8 @@ ASIDE = {
     "BITMAIL_DATABASE_URL": "",
     "BITMAIL_STORE_URL": "",
     "BITMAIL_REDIS_URL": "",
+    "BITMAIL_BLOBS_URL": "",
+    "BITMAIL_SMTP_LISTEN": "",
     "BITMAIL_CONTAINER": "inside",
 }
 """Settings of a process that touches nothing of what is served."""

@@ -60,11 +60,12 @@ class Attempts:
         at = self._clock()
         try:
             raw = self._spool.raw(claim.submission_id) if claim.raw is None else claim.raw
-            ours = self._leases.start(claim.id, claim.attempt, provider.name, at)
+            ours = self._leases.start(claim.id, claim.attempt, provider.name, at, run.task.unwritten)
         except KeyError:
             ours = False  # the submission was removed
         except StoreUnavailable as error:
-            LOG.warning("an attempt is not made before it can be written down: %s", error)
+            # The dispatcher is about to find out, and says it once for all attempts.
+            LOG.debug("an attempt is not made before it can be written down: %s", error)
             self._work.not_started(run, ours=True)
             return
         except Exception:  # as above; the thread must not end with the attempt in its hand

@@ -19,6 +19,7 @@ class Claim:
         refused_by: the provider that refused it for what may be that provider's own reason, or "".
         doubtful: an earlier attempt may have been accepted.
         expires: when its lifetime ends, in seconds since the epoch.
+        needs_mime: only a provider with `can_mime` is able to carry it.
         raw: the mail itself, when it is small; a large one is read only when it is sent.
     """
 
@@ -41,6 +42,7 @@ class Claim:
     refused_by: str
     doubtful: bool
     expires: float
+    needs_mime: bool = False
     raw: bytes | None = field(default=None, repr=False, compare=False)
 
 

@@ -7,7 +7,9 @@ it; the `Dispatcher` writes that, and then the `Bulletin` tells it.
 
 from __future__ import annotations
 
+import logging
 import random
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -15,7 +17,9 @@ from mta.attempts import Attempts
 from mta.desk import Desk
 from mta.dispatcher import Dispatcher, Measure
 from mta.leases import Leases
+from mta.outcomes import Answer, Outcome
 from mta.providers.base import Provider
+from mta.pruner import Pruner
 from mta.schedule import Schedule
 from mta.scheduler import RoundRobin, Scheduler
 from mta.service import ProviderHealth, Service
@@ -23,6 +27,8 @@ from mta.settings import ContainerSettings
 from mta.strategy import FailureStrategy, ThresholdFailureStrategy
 from mta.work import Work
 from store.database import Database
+
+LOG = logging.getLogger(__name__)
 
 THRESHOLD = 5
 """Consecutive failures that take a provider out, unless another strategy is given."""
@@ -39,7 +45,7 @@ def _nothing(*_: object) -> None:
 class Container(Desk):
     """Sends mail by several providers from one durable spool.
 
-    Every method may be called from any thread; none waits for a provider except `stop`. A container that is
+    Every method may be called from any thread; none waits for a provider except `stop` and `check`. A container that is
     never started still accepts mail, for another one on the same spool to send.
     """
 
@@ -95,12 +101,16 @@ class Container(Desk):
         )
         self._attempts = Attempts(self._work, self._spool, leases, clock, self._dispatcher.tell_sending)
         self._correspondent.heard_with(self._dispatcher.wake)
+        self._pruner = Pruner(database, settings.keep, clock)
 
     def start(self) -> None:
-        """Begin to send what is in the spool."""
+        """Begin to send what is in the spool; meanwhile each provider's credentials are checked."""
         super().start()
         self._work.start(self._attempts.hire)
         self._dispatcher.start()
+        self._pruner.start()
+        for provider in self._providers:
+            threading.Thread(target=self.check, args=[provider.name], name="check", daemon=True).start()
 
     def stop(self, timeout: float = 30.0) -> bool:
         """Start nothing more, finish what is in flight, and give back the rest to other containers.
@@ -113,6 +123,7 @@ class Container(Desk):
         """
         if not self._is_started:
             return True
+        self._pruner.stop(timeout)
         self._dispatcher.stop(timeout)
         super().stop(timeout)
         if not self._work.is_over():
@@ -124,6 +135,23 @@ class Container(Desk):
     def health(self) -> list[ProviderHealth]:
         """How each provider of this container is."""
         return list(self._work.health())
+
+    def check(self, provider_name: str) -> Answer:
+        """Ask a provider whether its credentials are good; if not, it leaves service at once. Waits for it.
+
+        Raises:
+            KeyError: there is no such provider.
+        """
+        provider = {one.name: one for one in self._providers}[provider_name]
+        try:
+            answer = provider.check()
+        except Exception as error:
+            LOG.exception("%s raised instead of answering a check; its code has a fault", provider_name)
+            return Answer(Outcome.UNCERTAIN, f"It failed in a way it should not ({type(error).__name__}).")
+        is_good = answer.outcome is Outcome.ACCEPTED
+        LOG.log(logging.INFO if is_good else logging.WARNING, "check of %s: %s", provider_name, answer.detail)
+        self._work.checked(provider_name, answer)
+        return answer
 
     def restore(self, provider_name: str) -> None:
         """Put a provider back into service, after whatever was wrong with it was mended.

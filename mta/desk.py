@@ -11,7 +11,10 @@ from mta.errors import KeyConflict
 from mta.events import Event, OwnerChange, StatusChange
 from mta.health import HealthBoard
 from mta.holder import new_holder
+from mta.hooks.call import DeliveryReport
 from mta.incoming import IncomingMail, IncomingTray
+from mta.reports import Reports
+from mta.returns import Returns
 from mta.service import ProviderHealth
 from mta.settings import ContainerSettings
 from mta.spool import Backlog, Spool
@@ -43,6 +46,9 @@ class Desk:
         self._holder = new_holder()
         self._spool = Spool(database)
         self._tray = IncomingTray(database)
+        self._reports = Reports(database, self._holder)
+        self.returns = Returns(database)
+        """The deliveries that came to nothing, until somebody has told their authors."""
         self._bulletin = Bulletin()
         self._board = HealthBoard(database, self._holder, stale_after=4 * self._settings.beat)
         self._correspondent = Correspondent(database, self._holder, self._bulletin, clock)
@@ -75,6 +81,43 @@ class Desk:
     def submissions(self, ids: Iterable[str]) -> dict[str, Submission]:
         """Those of these submissions that exist, by id; few queries for any number."""
         return self._spool.submissions(ids)
+
+    def raw(self, submission_id: str) -> bytes:
+        """The mail itself, byte by byte as it was submitted.
+
+        Raises:
+            KeyError: there is no such submission.
+        """
+        return self._spool.raw(submission_id)
+
+    def take_reports(self, reports: Iterable[DeliveryReport], token: str = "", used_for: str = "") -> int:
+        """Write down what a provider reported: on disk when this returns, and settled by `settle_reports`.
+
+        Args:
+            reports: what became of deliveries.
+            token: what the provider may use once only, or "".
+            used_for: what it may be used for again, since repeating that changes nothing; "" for nothing.
+
+        Returns:
+            How many of them did not come before.
+
+        Raises:
+            HookRefused: the token was used before.
+        """
+        return self._reports.add(reports, self._clock(), token, used_for)
+
+    def settle_reports(self) -> None:
+        """Make of every report that waits what it means for its delivery, and tell that in every process.
+
+        A delivery that a provider surely has is not sent again. May be called by any number of processes.
+        """
+        while (news := self._reports.settle(self._clock())) is not None:
+            for told in news:
+                self._bulletin.tell(told)
+
+    def prune_reports(self) -> None:
+        """Forget the reports that are too old to come again."""
+        self._reports.prune(self._clock())
 
     def cancel(self, submission_id: str) -> Submission | None:
         """Cancel those deliveries of a submission that surely no provider has.

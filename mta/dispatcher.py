@@ -59,6 +59,7 @@ class Dispatcher:
         self._spool_is_away = False
         self._stop_at = float("inf")
         self._last_turn = 0.0
+        self._follows_clock = False
         self._next_beat = 0.0
         self._news: deque[Told] = deque(maxlen=MOST_NEWS)
         self._reported: list[tuple[str, str, float | None]] = []
@@ -138,15 +139,30 @@ class Dispatcher:
             return not work.is_over() and self._last_turn < self._stop_at
 
     def _turn(self) -> None:
-        now = self._clock()
         self._woken = False
         errand = self._work.errand()
+        now = errand.now
+        self._follow_clock(errand)
         for event in errand.events:
             self._bulletin.tell(event)
             self._news.append(event)
         if errand.settled or errand.renew or errand.want or self._news:
             self._write(errand, now)
         self._beat(now)
+
+    def _follow_clock(self, errand: Errand) -> None:
+        """Let nothing wait longer because the clock was set back, while this runs or before it was started."""
+        if errand.set_back:
+            LOG.warning(
+                "the clock was set back by %.0f seconds; every wait keeps its length", errand.set_back
+            )
+            self._follows_clock = False
+        if not self._follows_clock:
+            try:
+                self._leases.follow_clock(errand.now)
+            except StoreUnavailable:
+                return  # the next turn tries again, and says what there is to say
+            self._follows_clock = True
 
     def _write(self, errand: Errand, now: float) -> None:
         until = now + self._settings.lease_seconds
@@ -177,7 +193,7 @@ class Dispatcher:
     def _write_one_by_one(self, settled: Sequence[Settled], now: float, until: float) -> None:
         """One result that cannot be written must not keep the others from being."""
         for one in settled:
-            alone = Errand([one], [], (), 0)
+            alone = Errand([one], [], (), 0, now)
             try:
                 turned = self._leases.turn(now, until, [one.settlement])
             except StoreUnavailable:
@@ -212,6 +228,8 @@ class Dispatcher:
         self._report_health(providers)
 
     def _report_health(self, providers: Sequence[ProviderHealth]) -> None:
+        if self._spool_is_away:
+            return  # which was said
         try:
             self._board.report(providers, self._clock())
         except Exception:  # the mail goes on without it

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+import json
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, Double, bindparam, select, update
 
 from mta.claim import Claim, Result
 from mta.events import Event, StatusChange, Told
 from mta.news import write_news
 from mta.outcomes import Outcome, Status
+from mta.returns import Return, add_returns
+from mta.statements import change, insertion, packed
 from mta.submission import Policy, Priority
-from mta.tables import attempts, deliveries, submissions
+from mta.tables import attempts, deliveries
 from mta.verdict import Verdict
 from store.database import Database
+from store.driver import Driver
 
 LONGEST_DETAIL = 1000
 """Characters of a provider's answer that are kept."""
+CLOCK_SLACK = 5.0
+"""Seconds by which clocks may differ before that counts as one having been set."""
+LONGEST_UNDO = 300.0
+"""Seconds up to which a wait before the first attempt is a wait; a longer one is a time of day."""
 SMALL_MAIL = 64 * 1024
 """Bytes up to which a mail is read with its claim: one query for all is far cheaper than one for each."""
 
@@ -51,6 +59,7 @@ class Start:
     earlier_attempts: int
     provider: str
     at: float
+    unwritten: Result | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,14 @@ class Turned:
     claims: tuple[Claim, ...]
 
 
+class _There(NamedTuple):
+    id: str
+    attempt: int
+    status: str
+    due: float | None
+    lease: str
+
+
 class Leases:
     """The leases of one container."""
 
@@ -94,15 +111,44 @@ class Leases:
         what other processes are to be told of it, and `news`.
         """
         turn = Turn(self.holder, now, lease_until, tuple(settlements), tuple(renew), want, tuple(news))
-        return self._database.write(_turn, turn)
+        if self._database.is_sqlite:
+            return self._database.write(_turn, turn)
+        # Beside the starts of attempts, which would wait for it; SQLite has one writer at a time anyway.
+        with self._database.transaction() as connection:
+            return _turn(connection, [turn])[0]
 
-    def start(self, delivery_id: str, earlier_attempts: int, provider: str, at: float) -> bool:
+    def start(
+        self,
+        delivery_id: str,
+        earlier_attempts: int,
+        provider: str,
+        at: float,
+        unwritten: Result | None = None,
+    ) -> bool:
         """Write down that an attempt starts, durable on return.
+
+        Args:
+            delivery_id: the delivery.
+            earlier_attempts: attempts started so far.
+            provider: the name of the one that gets it now.
+            at: the time in seconds since the epoch.
+            unwritten: what the attempt before came to, where that may not be written yet: a crash must not leave
+                it open for ever once there is a later one.
 
         Returns:
             False when it is not ours any more (cancelled, or the lease ran out): nothing must be sent.
         """
-        return self._database.write(_start, Start(self.holder, delivery_id, earlier_attempts, provider, at))
+        start = Start(self.holder, delivery_id, earlier_attempts, provider, at, unwritten)
+        return self._database.write(_start, start)
+
+    def follow_clock(self, now: float) -> int:
+        """Take what was written in the future as written now, and say how many deliveries that were.
+
+        That is what a clock leaves behind that was ahead and is set back: each wait would be longer by as much.
+        Waits keep their length; only a time of day that the author asked for stays what it is. Done twice, or by
+        several containers, it changes nothing more.
+        """
+        return self._database.write(_follow_clock, now)
 
     def take_over(self, now: float, is_gone: Callable[[str], bool]) -> int:
         """Make due at once what containers that are gone still hold, and say how many deliveries that is."""
@@ -112,75 +158,79 @@ class Leases:
         return sum(self._database.write(_take_over, (holder, now)) for holder in gone)
 
 
-_LOCK = (
-    select(deliveries.c.id, deliveries.c.attempt, deliveries.c.status, deliveries.c.due, deliveries.c.lease)
-    .where(deliveries.c.id.in_(bindparam("ids", expanding=True)))
+# The hot path is written for the driver itself, since SQLAlchemy's care takes longer than the database.
+_LOCKED = "SELECT id, attempt, status, due, lease FROM spool_deliveries WHERE id IN ({}) ORDER BY id"
+_CLAIMED = """
+    SELECT d.id, d.submission_id, s.owner, s.subject, s.sender, d.recipient, s.size, s.needs_envelope,
+        s.policy, d.status, d.provider, d.detail, d.priority, d.attempt, d.rounds, d.pinned, d.refused_by,
+        d.doubtful, d.expires, d.needs_mime
+    FROM spool_deliveries d JOIN spool_submissions s ON s.id = d.submission_id
+    WHERE d.priority = ? AND d.due <= ? ORDER BY d.due LIMIT ?"""
+_MAILS = "SELECT id, raw FROM spool_submissions WHERE id IN ({})"
+_LEASE = change(deliveries, ["lease", "due"], ["id"])
+_STARTED = change(
+    deliveries,
+    ["provider", "attempt", "updated"],
+    ["id"],
+    {"status": f"'{Status.SENDING}'", "detail": "''"},
+)
+_ATTEMPTED = insertion(
+    attempts,
+    ["provider", "number", "at", "delivery_id"],
+    {"ms": "0", "outcome": "NULL", "detail": "''", "provider_id": "''"},
+)
+# All of it in one round trip, since every attempt waits for this.
+_START_AT_ONCE = f"""
+    WITH new AS (SELECT * FROM {packed(deliveries, ["provider", "attempt", "updated", "id", "lease"])}),
+    ours AS (
+        SELECT d.id FROM spool_deliveries d JOIN new ON new.id = d.id
+        WHERE d.due IS NOT NULL AND d.lease = new.lease AND d.attempt = new.attempt - 1
+        ORDER BY d.id FOR UPDATE OF d
+    ),
+    started AS (
+        UPDATE spool_deliveries d
+        SET status = '{Status.SENDING}', detail = '',
+            provider = new.provider, attempt = new.attempt, updated = new.updated
+        FROM new JOIN ours ON ours.id = new.id
+        WHERE d.id = new.id
+        RETURNING d.id, d.attempt, d.provider, d.updated
+    ),
+    attempted AS (
+        INSERT INTO spool_attempts (delivery_id, number, provider, at, ms, outcome, detail, provider_id)
+        SELECT id, attempt, provider, updated, 0, NULL, '', '' FROM started
+    )
+    SELECT id FROM started"""  # noqa: S608 - our own code
+_SETTLED = change(
+    deliveries,
+    [
+        *("status", "provider", "detail", "updated", "due"),
+        *("lease", "rounds", "pinned", "refused_by", "doubtful"),
+    ],
+    ["id"],
+    {"deferral": "''"},
+)
+_ANSWERED = change(attempts, ["outcome", "ms", "detail", "provider_id"], ["delivery_id", "number"])
+_RENEW = (
+    update(deliveries)
+    .where(deliveries.c.id.in_(bindparam("ids", expanding=True)), deliveries.c.lease == bindparam("holder"))
+    .values(due=bindparam("until"))
+)
+_AHEAD = (
+    select(deliveries.c.id)
+    .where(
+        deliveries.c.due.is_not(None),
+        deliveries.c.updated > bindparam("now", type_=Double) + CLOCK_SLACK,
+        (deliveries.c.attempt > 0) | (deliveries.c.due - deliveries.c.updated <= LONGEST_UNDO),
+    )
     .order_by(deliveries.c.id)
     .with_for_update()
 )
-_CLAIM = (
-    select(
-        *(
-            deliveries.c[name]
-            for name in ("id", "submission_id", "recipient", "status", "provider", "detail")
-        ),
-        *(
-            deliveries.c[name]
-            for name in ("priority", "attempt", "rounds", "pinned", "refused_by", "doubtful")
-        ),
-        deliveries.c.expires,
-        *(submissions.c[name] for name in ("owner", "subject", "sender", "size", "needs_envelope", "policy")),
-    )
-    .join(submissions, submissions.c.id == deliveries.c.submission_id)
-    .where(deliveries.c.priority == bindparam("priority"), deliveries.c.due <= bindparam("now"))
-    .order_by(deliveries.c.due)
-    .limit(bindparam("want"))
-    .with_for_update(of=deliveries, skip_locked=True)
-)
-_MAILS = select(submissions.c.id, submissions.c.raw).where(
-    submissions.c.id.in_(bindparam("ids", expanding=True))
-)
-_LEASE = (
+_FOLLOW_CLOCK = (
     update(deliveries)
-    .where(deliveries.c.id.in_(bindparam("ids", expanding=True)))
-    .values(lease=bindparam("holder"), due=bindparam("until"))
-)
-_RENEW = _LEASE.where(deliveries.c.lease == bindparam("holder"))
-_STARTED = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("delivery"))
+    .where(deliveries.c.id.in_(_AHEAD))
     .values(
-        status=Status.SENDING,
-        provider=bindparam("by"),
-        detail="",
-        attempt=bindparam("number"),
-        updated=bindparam("at"),
-    )
-)
-_SETTLED = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("delivery"))
-    .values(
-        status=bindparam("new_status"),
-        provider=bindparam("by"),
-        detail=bindparam("why"),
-        updated=bindparam("at"),
-        due=bindparam("new_due"),
-        lease=bindparam("holder"),
-        rounds=bindparam("waits"),
-        pinned=bindparam("pin"),
-        refused_by=bindparam("refused"),
-        doubtful=bindparam("doubt"),
-    )
-)
-_ANSWERED = (
-    update(attempts)
-    .where(attempts.c.delivery_id == bindparam("delivery"), attempts.c.number == bindparam("which"))
-    .values(
-        outcome=bindparam("result"),
-        ms=bindparam("took"),
-        detail=bindparam("why"),
-        provider_id=bindparam("known_as"),
+        due=bindparam("now", type_=Double) + deliveries.c.due - deliveries.c.updated,
+        updated=bindparam("now", type_=Double),
     )
 )
 _HOLDERS = select(deliveries.c.lease).where(deliveries.c.lease != "").distinct()
@@ -209,28 +259,41 @@ def _take_turn(connection: Connection, turn: Turn) -> Turned:
 def _settle(connection: Connection, turn: Turn) -> tuple[bool, ...]:
     if not turn.settlements:
         return ()
-    ids = [settlement.claim.id for settlement in turn.settlements]
-    there = {row.id: row for row in connection.execute(_LOCK, {"ids": ids})}
+    driver = Driver.below(connection)
+    there = _lock(driver, {settlement.claim.id for settlement in turn.settlements})
     applied = tuple(
         settlement.claim.id in there and _applies(settlement, there[settlement.claim.id], turn.holder)
         for settlement in turn.settlements
     )
-    changed = [
-        _settled_row(settlement, turn)
-        for settlement, applies in zip(turn.settlements, applied, strict=True)
-        if applies
-    ]
-    if changed:
-        connection.execute(_SETTLED, changed)
-    answered = [
-        _answered_row(settlement, settlement.result) for settlement in turn.settlements if settlement.result
-    ]
-    if answered:
-        connection.execute(_ANSWERED, answered)
+    # Of two about the same delivery the later one holds; PostgreSQL would take any.
+    changed: dict[str, tuple[Any, ...]] = {}
+    answered: dict[tuple[str, int], tuple[Any, ...]] = {}
+    came_back: list[Return] = []
+    for settlement, applies in zip(turn.settlements, applied, strict=True):
+        claim = settlement.claim
+        if applies:
+            changed[claim.id] = _settled_row(settlement, turn)
+            if settlement.verdict.status is Status.FAILED:
+                came_back.append(Return(claim.id, claim.submission_id, Status.FAILED, turn.now))
+        if settlement.result:
+            answered[claim.id, claim.attempt] = _answered_row(claim.id, claim.attempt, settlement.result)
+    _SETTLED.run(driver, list(changed.values()))
+    _ANSWERED.run(driver, list(answered.values()))
+    add_returns(connection, came_back)
     return applied
 
 
-def _applies(settlement: Settlement, row: Any, holder: str) -> bool:
+def _lock(driver: Driver, ids: Collection[str]) -> dict[str, _There]:
+    statement = _LOCKED.format(_marks(ids))
+    rows = driver.rows(statement if driver.is_sqlite else f"{statement} FOR UPDATE", list(ids))
+    return {row[0]: _There(*row) for row in rows}
+
+
+def _marks(values: Collection[Any]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _applies(settlement: Settlement, row: _There, holder: str) -> bool:
     """Whether a settlement still decides: another container may have gone on with the delivery since."""
     result = settlement.result
     if result is not None and result.outcome is Outcome.ACCEPTED:
@@ -245,32 +308,26 @@ def _applies(settlement: Settlement, row: Any, holder: str) -> bool:
     return row.lease == holder or not needs_lease
 
 
-def _settled_row(settlement: Settlement, turn: Turn) -> dict[str, Any]:
-    verdict = settlement.verdict
-    return {
-        "delivery": settlement.claim.id,
-        "new_status": verdict.status,
-        "by": settlement.claim.provider,
-        "why": _storable(verdict.detail),
-        "at": turn.now,
-        "new_due": turn.lease_until if verdict.again else verdict.due,
-        "holder": turn.holder if verdict.again else "",
-        "waits": verdict.rounds,
-        "pin": verdict.pinned,
-        "refused": verdict.refused_by,
-        "doubt": verdict.doubtful,
-    }
+def _settled_row(settlement: Settlement, turn: Turn) -> tuple[Any, ...]:
+    claim, verdict = settlement.claim, settlement.verdict
+    return (
+        verdict.status.value,
+        claim.provider,
+        _storable(verdict.detail),
+        turn.now,
+        turn.lease_until if verdict.again else verdict.due,
+        turn.holder if verdict.again else "",
+        verdict.rounds,
+        verdict.pinned,
+        verdict.refused_by,
+        verdict.doubtful,
+        claim.id,
+    )
 
 
-def _answered_row(settlement: Settlement, result: Result) -> dict[str, Any]:
-    return {
-        "delivery": settlement.claim.id,
-        "which": settlement.claim.attempt,
-        "result": result.outcome,
-        "took": result.ms,
-        "why": _storable(result.detail),
-        "known_as": _storable(result.provider_id),
-    }
+def _answered_row(delivery_id: str, number: int, result: Result) -> tuple[Any, ...]:
+    detail, provider_id = _storable(result.detail), _storable(result.provider_id)
+    return result.outcome.value, result.ms, detail, provider_id, delivery_id, number
 
 
 def _storable(text: str) -> str:
@@ -279,71 +336,85 @@ def _storable(text: str) -> str:
 
 
 def _renew_and_claim(connection: Connection, turn: Turn) -> tuple[Claim, ...]:
-    until = {"holder": turn.holder, "until": turn.lease_until}
     if turn.renew:
+        until = {"holder": turn.holder, "until": turn.lease_until}
         connection.execute(_RENEW, {**until, "ids": turn.renew})
-    claims: list[Claim] = []
+    driver = Driver.below(connection)
+    statement = _CLAIMED if driver.is_sqlite else f"{_CLAIMED} FOR UPDATE OF d SKIP LOCKED"
+    rows: list[tuple[Any, ...]] = []
     for priority in Priority:
-        left = turn.want - len(claims)
-        if left <= 0:
+        if (left := turn.want - len(rows)) <= 0:
             break
-        wanted = {"priority": priority, "now": turn.now, "want": left}
-        claims.extend(_claim(row) for row in connection.execute(_CLAIM, wanted).mappings())
-    if not claims:
+        rows += driver.rows(statement, (int(priority), turn.now, left))
+    if not rows:
         return ()
-    connection.execute(_LEASE, {**until, "ids": [claim.id for claim in claims]})
-    small = {claim.submission_id for claim in claims if claim.size <= SMALL_MAIL}
-    mails = {row.id: row.raw for row in connection.execute(_MAILS, {"ids": list(small)})} if small else {}
-    return tuple(replace(claim, raw=mails.get(claim.submission_id)) for claim in claims)
+    _LEASE.run(driver, [(turn.holder, turn.lease_until, row[0]) for row in rows])
+    small = {submission for _, submission, _, _, _, _, size, *_ in rows if size <= SMALL_MAIL}
+    mails = dict(driver.rows(_MAILS.format(_marks(small)), list(small))) if small else {}
+    return tuple(_claim(row, mails.get(row[1])) for row in rows)
 
 
-def _claim(row: Any) -> Claim:
-    closed = {
-        "policy": Policy(row["policy"]),
-        "status": Status(row["status"]),
-        "priority": Priority(row["priority"]),
-    }
-    return Claim(**{**row, **closed})
+def _claim(row: tuple[Any, ...], raw: bytes | None) -> Claim:
+    id, submission_id, owner, subject, sender, recipient, size, needs_envelope, *rest = row
+    policy, status, provider, detail, priority, *rest = rest
+    attempt, rounds, pinned, refused_by, doubtful, expires, needs_mime = rest
+    return Claim(
+        id=id,
+        submission_id=submission_id,
+        owner=owner,
+        subject=subject,
+        sender=sender,
+        recipient=recipient,
+        size=size,
+        needs_envelope=bool(needs_envelope),
+        policy=Policy(policy),
+        status=Status(status),
+        provider=provider,
+        detail=detail,
+        priority=Priority(priority),
+        attempt=attempt,
+        rounds=rounds,
+        pinned=pinned,
+        refused_by=refused_by,
+        doubtful=bool(doubtful),
+        expires=expires,
+        needs_mime=bool(needs_mime),
+        raw=raw,
+    )
 
 
 def _start(connection: Connection, starts: Sequence[Start]) -> list[bool]:
-    ids = [start.delivery_id for start in starts]
-    there = {row.id: row for row in connection.execute(_LOCK, {"ids": ids})}
-    ours = [
-        start.delivery_id in there
-        and there[start.delivery_id].due is not None
-        and there[start.delivery_id].lease == start.holder
-        and there[start.delivery_id].attempt == start.earlier_attempts
-        for start in starts
+    driver = Driver.below(connection)
+    rows = [(one.provider, one.earlier_attempts + 1, one.at, one.delivery_id, one.holder) for one in starts]
+    if driver.is_sqlite:
+        there = _lock(driver, [one.delivery_id for one in starts])
+        going = {one.delivery_id for one in starts if _is_ours(there.get(one.delivery_id), one)}
+        mine = [(*row, id) for *row, id, _ in rows if id in going]
+        _STARTED.run(driver, mine)
+        _ATTEMPTED.run(driver, mine)
+    else:
+        going = {id for (id,) in driver.rows(_START_AT_ONCE, [json.dumps(rows)])}
+    unwritten = [
+        _answered_row(one.delivery_id, one.earlier_attempts, one.unwritten)
+        for one in starts
+        if one.unwritten and one.delivery_id in going
     ]
-    going = [start for start, mine in zip(starts, ours, strict=True) if mine]
-    if going:
-        connection.execute(_STARTED, [_started_row(start) for start in going])
-        connection.execute(attempts.insert(), [_attempt_row(start) for start in going])
-    return ours
+    _ANSWERED.run(driver, unwritten)
+    return [one.delivery_id in going for one in starts]
 
 
-def _started_row(start: Start) -> dict[str, Any]:
-    return {
-        "delivery": start.delivery_id,
-        "by": start.provider,
-        "number": start.earlier_attempts + 1,
-        "at": start.at,
-    }
-
-
-def _attempt_row(start: Start) -> dict[str, Any]:
-    return {
-        "delivery_id": start.delivery_id,
-        "number": start.earlier_attempts + 1,
-        "provider": start.provider,
-        "at": start.at,
-        "ms": 0,
-        "outcome": None,
-        "detail": "",
-        "provider_id": "",
-    }
+def _is_ours(there: _There | None, start: Start) -> bool:
+    return (
+        there is not None
+        and there.due is not None
+        and there.lease == start.holder
+        and there.attempt == start.earlier_attempts
+    )
 
 
 def _take_over(connection: Connection, items: Sequence[tuple[str, float]]) -> list[int]:
     return [connection.execute(_TAKE_OVER, {"dead": dead, "now": now}).rowcount for dead, now in items]
+
+
+def _follow_clock(connection: Connection, times: Sequence[float]) -> list[int]:
+    return [connection.execute(_FOLLOW_CLOCK, {"now": now}).rowcount for now in times]

@@ -199,7 +199,7 @@ def _read(reading: _Reading, head: Head, start: int, end: int, depth: int) -> li
         if depth >= DEPTH:
             reading.damaged = True
             return []
-        parts = _parts(reading.raw, details.get("boundary", ""), start, end)
+        parts = parts_of(reading.raw, details.get("boundary", ""), start, end)
         if parts is not None:
             spans, closed = parts
             reading.damaged = reading.damaged or not closed
@@ -207,7 +207,7 @@ def _read(reading: _Reading, head: Head, start: int, end: int, depth: int) -> li
         reading.damaged = True
         kind = "text/plain"
     readable = kind in ("text/plain", "text/html", "") or "/" not in kind
-    content = _decoded(reading.raw[start:end], head)
+    content = decoded(reading.raw[start:end], head)
     if not readable or disposition == "attachment" or name:
         content_id = head.get("content-id")
         fallback = f"{DEFAULT_TYPE}" if "/" not in kind else kind
@@ -237,8 +237,14 @@ def _read_parts(reading: _Reading, kind: str, spans: list[tuple[int, int]], dept
     return [_Block("\n".join(text) if text else None, _together(rich[-1])[1] if rich else None)]
 
 
-def _parts(raw: bytes, boundary: str, start: int, end: int) -> tuple[list[tuple[int, int]], bool] | None:
-    """Where the parts of a multipart are, and whether the last is closed; None when it cannot be parted."""
+def parts_of(raw: bytes, boundary: str, start: int, end: int) -> tuple[list[tuple[int, int]], bool] | None:
+    """Where the parts of a multipart are, and whether the last is closed; None when it cannot be parted.
+
+    Args:
+        raw: the whole mail.
+        boundary: the parameter of its Content-Type.
+        start, end: where the body of the multipart is.
+    """
     try:
         mark = b"--" + boundary.encode("ascii")
     except UnicodeEncodeError:
@@ -274,7 +280,8 @@ def _before_line_end(raw: bytes, position: int) -> int:
     return position - 1
 
 
-def _decoded(body: bytes, head: Head) -> bytes:
+def decoded(body: bytes, head: Head) -> bytes:
+    """The octets that a body stands for, by the Content-Transfer-Encoding of its head."""
     encoding = ENCODING.search(head.get("content-transfer-encoding"))
     match encoding[0].lower() if encoding else "":
         case "base64":

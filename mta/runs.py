@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from mta.claim import Claim
+from mta.claim import Claim, Result
 from mta.outcomes import Status
 from mta.schedule import Choice
 from mta.service import Service
@@ -16,11 +16,19 @@ from mta.service import Service
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """A delivery that this container holds, and the providers that had their chance in this round."""
+    """A delivery that this container holds.
+
+    Attributes:
+        claim: the delivery as it is now.
+        order: tasks of one priority are taken in this order.
+        tried: the providers that had their chance in this round.
+        unwritten: what the last attempt came to, while it may not be on disk yet.
+    """
 
     claim: Claim
     order: int
     tried: set[str] = field(default_factory=set)
+    unwritten: Result | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +47,7 @@ class Run:
         number, name = self.claim.attempt + 1, self.service.name
         self.claim = replace(self.claim, attempt=number, status=Status.SENDING, provider=name)
         self.task.claim = self.claim
+        self.task.unwritten = None
         self.began = time.monotonic()
 
     def seconds(self) -> float:

@@ -43,7 +43,12 @@ class Schedule:
 
     def nobody_left(self) -> bool:
         """Whether every provider left service. Throttled ones did not: they only pause."""
-        return all(service.is_out for service in self.services)
+        to_the_world = [service for service in self.services if not service.provider.is_local]
+        return all(service.is_out for service in to_the_world or self.services)
+
+    def is_impaired(self) -> bool:
+        """Whether some provider takes no mail, so that it may be that nobody takes some delivery."""
+        return any(service.state is not ServiceState.IN_SERVICE for service in self.services)
 
     def room(self, now: float, ticks: float) -> int:
         """Attempts that may start now, trials among them."""
@@ -80,6 +85,7 @@ class Schedule:
         able = [service for service in self.services if not _lack(service.provider, claim)]
         if not able:
             return impossible(claim, _why_nobody(self.services, claim))
+        able = [service for service in able if service.provider.is_local] or able
         willing = self._preferred(claim, [service for service in able if _willing(service, claim, tried)])
         for service in willing:
             if service.wants_trial(now):
@@ -135,8 +141,12 @@ def _willing(service: Service, claim: Claim, tried: AbstractSet[str]) -> bool:
 
 def _lack(provider: Provider, claim: Claim) -> str:
     """Why a provider can never take this delivery, or ""."""
+    if not provider.takes(claim.recipient):
+        return f"{provider.name} does not send there"
     if not (claim.recipient.isascii() and claim.sender.isascii()) and not provider.can_smtputf8:
         return f"{provider.name} cannot send to or from addresses with letters beyond ASCII"
+    if claim.needs_mime and not provider.can_mime:
+        return f"{provider.name} cannot carry a mail that is sealed, a report, or has an empty file in it"
     if provider.max_bytes is not None and claim.size > provider.max_bytes:
         most = f"{provider.name} takes mails of at most {provider.max_bytes:,} bytes"
         return f"{most}, and this one has {claim.size:,}"

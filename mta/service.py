@@ -165,13 +165,17 @@ class Service:
                 self._alive(now, trial=trial)
                 return Transition.BARRED_SENDER
             case Outcome.MISCONFIGURED:
-                self.error = answer.detail
-                known = self.is_out and self.until is None
-                self._enter(ServiceState.OUT)
-                return Transition.NONE if known else Transition.MISCONFIGURED
+                return self.misconfigured(answer.detail)
             case Outcome.UNAVAILABLE | Outcome.UNCERTAIN:
                 self.error = answer.detail
                 return self._failed(now, jitter, trial=trial)
+
+    def misconfigured(self, detail: str) -> Transition:
+        """Take it out until an operator acts."""
+        self.error = detail
+        known = self.is_out and self.until is None
+        self._enter(ServiceState.OUT)
+        return Transition.NONE if known else Transition.MISCONFIGURED
 
     def restore(self) -> None:
         """Put it back into service, at an operator's word."""
@@ -179,6 +183,12 @@ class Service:
         self._strategy.succeeded()
         self._times_out = 0
         self._enter(ServiceState.IN_SERVICE)
+
+    def clock_was_set_back(self, seconds: float) -> None:
+        """Keep the length of a pause, whatever the clock says."""
+        self._in_service_since -= seconds
+        if self.until is not None:
+            self.until -= seconds
 
     def health(self) -> ProviderHealth:
         """How it is now."""

@@ -53,6 +53,7 @@ class ContainerSettings:
         quota_pause: the pause of a provider over its quota that gave no time.
         forgive: after so long in service, earlier times out of service are forgotten.
         beat: how often to say how the providers are.
+        keep: how long finished submissions stay whole in the spool, or 0 for ever.
     """
 
     lease_seconds: float = 20.0
@@ -71,3 +72,4 @@ class ContainerSettings:
     quota_pause: float = 3600.0
     forgive: float = 3600.0
     beat: float = 15.0
+    keep: float = 30 * 86400.0

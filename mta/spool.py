@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from mta.errors import KeyConflict
 from mta.outcomes import Outcome, Status
+from mta.statements import arrays, insertion
 from mta.submission import Attempt, Delivery, NewSubmission, Submission
+from mta.summary import unpack
 from mta.tables import attempts, deliveries, submissions
+from mta.tree import needs_mime, read_tree
 from store.database import Database
+from store.driver import Driver
 
 TIME_DIGITS = 11
 """Hexadecimal digits at the beginning of an id that say when it was given, in milliseconds since the epoch."""
@@ -30,6 +33,7 @@ class _Accepting:
     new: NewSubmission
     digest: str
     recipients: tuple[str, ...]
+    needs_mime: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,6 @@ class Spool:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        dialect = sqlite if database.is_sqlite else postgresql
-        self._insert_submission = (
-            dialect.insert(submissions)
-            .on_conflict_do_nothing(index_elements=[submissions.c.owner, submissions.c.key])
-            .execution_options(preserve_rowcount=True)
-        )
 
     def submit(self, new: NewSubmission, now: float, lifetime: float) -> tuple[Submission, bool]:
         """Write a submission and its deliveries, durable on return.
@@ -118,30 +116,20 @@ class Spool:
         if not wanted:
             return {}
         with self._database.read() as connection:
+            # In this order, so that what is pruned in between is found in one of both places.
+            whole = deliveries_of(connection, wanted)
             heads = connection.execute(_HEADS, {"ids": wanted}).mappings().all()
-            rows = connection.execute(_DELIVERIES, {"ids": wanted}).mappings().all()
-            tries = connection.execute(_ATTEMPTS, {"ids": wanted}).mappings().all()
-        attempts_of: dict[str, list[Attempt]] = {}
-        for row in tries:
-            attempts_of.setdefault(row["delivery_id"], []).append(_attempt(row))
-        deliveries_of: dict[str, list[Delivery]] = {}
-        for row in rows:
-            made = tuple(attempts_of.get(row["id"], ()))
-            deliveries_of.setdefault(row["submission_id"], []).append(_delivery(row, made))
-        return {
-            head["id"]: Submission(**head, deliveries=tuple(deliveries_of.get(head["id"], ())))
-            for head in heads
-        }
+        return {head["id"]: _submission(head, whole) for head in heads}
 
     def raw(self, submission_id: str) -> bytes:
         """The mail itself, byte by byte as it was submitted.
 
         Raises:
-            KeyError: there is no such submission.
+            KeyError: there is no such submission, or its mail was pruned.
         """
         with self._database.read() as connection:
             raw = connection.execute(_RAW, {"id": submission_id}).scalar()
-        if raw is None:
+        if not raw:
             raise KeyError(submission_id)
         return bytes(raw)
 
@@ -174,18 +162,35 @@ class Spool:
             first.setdefault((item.new.owner, item.new.key), item)
         # In one order everywhere, so that two hosts writing the same keys never wait for each other.
         batch = [first[pair] for pair in sorted(first)]
-        inserted = connection.execute(self._insert_submission, [_submission_row(item) for item in batch])
+        driver = Driver.below(connection)
+        inserted = driver.change(*_INSERT_SUBMISSION, [_submission_row(item) for item in batch])
         there = {pair: (item.id, item.digest) for pair, item in first.items()}
-        if inserted.rowcount != len(batch):
+        if inserted != len(batch):
             for row in connection.execute(_KEYS, {"keys": [item.new.key for item in batch]}):
                 if (row.owner, row.key) in there:
                     there[row.owner, row.key] = (row.id, row.digest)
         ours = [item for item in batch if there[item.new.owner, item.new.key][0] == item.id]
-        if ours:
-            connection.execute(deliveries.insert(), [row for item in ours for row in _delivery_rows(item)])
+        _INSERT_DELIVERY.run(driver, [row for item in ours for row in _delivery_rows(item)])
         return [there[item.new.owner, item.new.key] for item in items]
 
 
+# Accepting is the hot path: written for the driver itself, since SQLAlchemy's care takes as long again.
+_INSERT_SUBMISSION = insertion(
+    submissions,
+    [column.name for column in submissions.c if column is not submissions.c.summary],
+    tail="ON CONFLICT (owner, key) DO NOTHING",
+    source=arrays,
+)
+_INSERT_DELIVERY = insertion(
+    deliveries,
+    ["id", "submission_id", "position", "recipient", "updated", "priority", "due", "expires", "needs_mime"],
+    {
+        "status": f"'{Status.QUEUED}'",
+        **dict.fromkeys(("provider", "detail", "lease", "pinned", "refused_by"), "''"),
+        **dict.fromkeys(("attempt", "rounds"), "0"),
+        "doubtful": "false",
+    },
+)
 _HEADS = select(
     submissions.c.id,
     submissions.c.key,
@@ -193,6 +198,7 @@ _HEADS = select(
     submissions.c.sender,
     submissions.c.subject,
     submissions.c.created,
+    submissions.c.summary,
 ).where(submissions.c.id.in_(bindparam("ids", expanding=True)))
 _DELIVERY_COLUMNS = (
     deliveries.c.id,
@@ -202,6 +208,7 @@ _DELIVERY_COLUMNS = (
     deliveries.c.provider,
     deliveries.c.detail,
     deliveries.c.updated,
+    deliveries.c.deferral,
 )
 _DELIVERIES = (
     select(*_DELIVERY_COLUMNS)
@@ -256,53 +263,42 @@ def _cancel(connection: Connection, items: Sequence[_Cancelling]) -> list[list[D
 def _accepting(new: NewSubmission, now: float, lifetime: float) -> _Accepting:
     return _Accepting(
         # In order of time, so that indexes grow at their end.
-        id=f"{int(now * 1000):0{TIME_DIGITS}x}{secrets.token_hex(8)}",
+        id=f"{oldest_id(now)}{secrets.token_hex(8)}",
         created=now,
         expires=max(now, new.not_before) + lifetime,
         new=new,
         digest=new.digest(),
         recipients=tuple(dict.fromkeys(new.recipients)),
+        needs_mime=bool(needs_mime(read_tree(new.raw))),
     )
 
 
-def _submission_row(item: _Accepting) -> dict[str, Any]:
+def _submission_row(item: _Accepting) -> tuple[Any, ...]:
     new = item.new
-    return {
-        "id": item.id,
-        "owner": new.owner,
-        "key": new.key,
-        "digest": item.digest,
-        "sender": new.sender,
-        "subject": new.subject,
-        "created": item.created,
-        "policy": new.policy,
-        "needs_envelope": new.needs_envelope,
-        "size": len(new.raw),
-        "raw": new.raw,
-    }
+    return (
+        item.id,
+        new.owner,
+        new.key,
+        item.digest,
+        new.sender,
+        new.subject,
+        item.created,
+        new.policy.value,
+        new.needs_envelope,
+        len(new.raw),
+        new.raw,
+    )
 
 
-def _delivery_rows(item: _Accepting) -> Iterable[dict[str, Any]]:
+def _delivery_rows(item: _Accepting) -> Iterable[tuple[Any, ...]]:
+    rank, due = int(item.new.rank), max(item.created, item.new.not_before)
     for position, recipient in enumerate(item.recipients):
-        yield {
-            "id": f"{item.id}-{position}",
-            "submission_id": item.id,
-            "position": position,
-            "recipient": recipient,
-            "status": Status.QUEUED,
-            "provider": "",
-            "detail": "",
-            "updated": item.created,
-            "priority": item.new.rank,
-            "due": max(item.created, item.new.not_before),
-            "expires": item.expires,
-            "lease": "",
-            "attempt": 0,
-            "rounds": 0,
-            "pinned": "",
-            "refused_by": "",
-            "doubtful": False,
-        }
+        id = _delivery_id(item, position)
+        yield id, item.id, position, recipient, item.created, rank, due, item.expires, item.needs_mime
+
+
+def _delivery_id(item: _Accepting, position: int) -> str:
+    return f"{item.id}-{position}"
 
 
 def _as_accepted(item: _Accepting) -> Submission:
@@ -315,19 +311,49 @@ def _as_accepted(item: _Accepting) -> Submission:
         subject=new.subject,
         created=item.created,
         deliveries=tuple(
-            Delivery(row["id"], row["recipient"], Status.QUEUED, "", "", item.created)
-            for row in _delivery_rows(item)
+            Delivery(_delivery_id(item, position), recipient, Status.QUEUED, "", "", item.created)
+            for position, recipient in enumerate(item.recipients)
         ),
     )
 
 
+def oldest_id(created: float) -> str:
+    """What the ids of submissions begin with that were accepted at this time, in seconds since the epoch."""
+    return f"{int(created * 1000):0{TIME_DIGITS}x}"
+
+
+def deliveries_of(connection: Connection, submission_ids: Sequence[str]) -> dict[str, tuple[Delivery, ...]]:
+    """The deliveries of these submissions with their attempts, by submission; two queries for any number."""
+    if not submission_ids:
+        return {}
+    rows = connection.execute(_DELIVERIES, {"ids": submission_ids}).mappings().all()
+    tries = connection.execute(_ATTEMPTS, {"ids": submission_ids}).mappings().all()
+    attempts_of: dict[str, list[Attempt]] = {}
+    for row in tries:
+        attempts_of.setdefault(row["delivery_id"], []).append(_attempt(row))
+    found: dict[str, list[Delivery]] = {}
+    for row in rows:
+        made = tuple(attempts_of.get(row["id"], ()))
+        found.setdefault(row["submission_id"], []).append(_delivery(row, made))
+    return {id: tuple(those) for id, those in found.items()}
+
+
+def _submission(head: RowMapping, whole: Mapping[str, tuple[Delivery, ...]]) -> Submission:
+    known = {name: value for name, value in head.items() if name != "summary"}
+    summary = head["summary"]
+    return Submission(
+        **known, deliveries=unpack(summary) if summary is not None else whole.get(head["id"], ())
+    )
+
+
 def _delivery(row: RowMapping | Mapping[str, Any], made: tuple[Attempt, ...]) -> Delivery:
+    deferral = row["deferral"] if row["status"] == Status.SENT else ""
     return Delivery(
         id=row["id"],
         recipient=row["recipient"],
-        status=Status(row["status"]),
+        status=Status.DEFERRED if deferral else Status(row["status"]),
         provider=row["provider"],
-        detail=row["detail"],
+        detail=deferral or row["detail"],
         updated=row["updated"],
         attempts=made,
     )

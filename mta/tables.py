@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -42,6 +43,8 @@ submissions = Table(
     Column("size", Integer, nullable=False),
     # Last, so that SQLite need not read it to find the others.
     Column("raw", LargeBinary, nullable=False),
+    # What stays of the deliveries of an old one that is finished, in place of them and of the mail.
+    Column("summary", LargeBinary),
     UniqueConstraint("owner", "key", name="spool_submissions_key"),
 )
 
@@ -68,6 +71,10 @@ deliveries = Table(
     Column("pinned", Text, nullable=False),
     Column("refused_by", Text, nullable=False),
     Column("doubtful", Boolean, nullable=False),
+    # About the mail, but there it would stand behind `raw` where it was added later.
+    Column("needs_mime", Boolean, nullable=False, server_default=false()),
+    # Why the provider that has it says that it still waits. Nobody has to act on that, so the status is `sent`.
+    Column("deferral", Text, nullable=False, server_default=""),
     CheckConstraint(
         "(status IN ('queued', 'sending', 'deferred') AND due IS NOT NULL) OR status = 'uncertain' OR "
         "(status IN ('sent', 'delivered', 'bounced', 'complained', 'failed', 'cancelled') AND due IS NULL)",
@@ -105,6 +112,15 @@ attempts = Table(
     sqlite_with_rowid=False,
 )
 
+# What one container does for all of them, and when it is due again.
+chores = Table(
+    "spool_chores",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("due", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 health = Table(
     "spool_health",
     metadata,
@@ -117,6 +133,57 @@ health = Table(
     Column("updated", Double, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# What providers report, kept for a while after it is settled, so that a repetition counts once. `waiting` is
+# null once a report is settled, and else the time it came.
+reports = Table(
+    "spool_reports",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("delivery_id", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("permanent", Boolean, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("received", Double, nullable=False),
+    Column("waiting", Double),
+    sqlite_with_rowid=False,
+)
+Index(
+    "spool_reports_waiting",
+    reports.c.waiting,
+    sqlite_where=text("waiting IS NOT NULL"),
+    postgresql_where=text("waiting IS NOT NULL"),
+)
+Index("spool_reports_received", reports.c.received)
+
+tokens = Table(
+    "spool_tokens",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("used_for", Text, nullable=False),
+    Column("received", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("spool_tokens_received", tokens.c.received)
+
+# Deliveries that came to nothing, or to a complaint, until their author has been told. A row is written in the
+# transaction that decides it; its batch is named before the message to the author is filed, and under that
+# name, so that neither a crash nor two processes lose a message or double it.
+returns = Table(
+    "spool_returns",
+    metadata,
+    Column("delivery_id", Text, ForeignKey(deliveries.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("status", Text, primary_key=True),
+    Column("submission_id", Text, nullable=False),
+    Column("permanent", Boolean, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("batch", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("spool_returns_batch", returns.c.batch, returns.c.submission_id)
 
 # Numbers are never given twice, so that whoever read up to one has read all up to it.
 news = Table(

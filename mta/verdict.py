@@ -132,8 +132,7 @@ def postponed(claim: Claim, now: float, due: float) -> Verdict:
 
 def expired(claim: Claim) -> Verdict:
     """What becomes of a delivery whose lifetime is over."""
-    reason = f"It was tried until its time was over. {claim.detail}".rstrip()
-    return _given_up(claim, reason) if claim.doubtful else _failed(claim, reason)
+    return _failed(claim, f"It was tried until its time was over. {claim.detail}".rstrip())
 
 
 def impossible(claim: Claim, reason: str) -> Verdict:
@@ -227,10 +226,12 @@ def _next(claim: Claim, answer: Answer, *, tried: bool) -> Verdict:
 
 
 def _failed(claim: Claim, reason: str) -> Verdict:
+    if claim.doubtful:
+        # An earlier attempt may have been accepted, whatever was said to the last one.
+        return _given_up(claim, reason)
     return Verdict(
         status=Status.FAILED,
         detail=reason,
-        doubtful=claim.doubtful,
         notice=f"{_mail(claim)} could not be sent. {reason}",
     )
 

@@ -10,11 +10,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mta.claim import Claim, Result
 from mta.events import Event
-from mta.leases import Settlement
+from mta.leases import CLOCK_SLACK, Settlement
 from mta.outcomes import Answer, Outcome, Status
 from mta.report import attempt_events, nobody_left_event, notice, provider_event, status_change
 from mta.runs import Run, Runs, Task
@@ -31,16 +31,37 @@ class Settled:
     task: Task
     settlement: Settlement
     events: tuple[Event, ...]
+    at: float
+
+    def as_of(self, now: float) -> Settled:
+        """The same, with its wait as long as it was, if the clock was set back since."""
+        if self.at <= now + CLOCK_SLACK:
+            return self
+        verdict = self.settlement.verdict
+        if verdict.due is not None:
+            verdict = replace(verdict, due=now + verdict.due - self.at)
+        return replace(self, settlement=replace(self.settlement, verdict=verdict), at=now)
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """What the spool thread has to do in one turn."""
+    """What the spool thread has to do in one turn.
+
+    Attributes:
+        settled: to be written, and then told.
+        events: to be told.
+        renew: deliveries whose leases are to be renewed.
+        want: deliveries to be claimed, at most.
+        now: when, in seconds since the epoch.
+        set_back: seconds by which the clock was set back since the turn before, or 0.
+    """
 
     settled: list[Settled]
     events: list[Event]
     renew: tuple[str, ...]
     want: int
+    now: float
+    set_back: float = 0.0
 
 
 class Work:
@@ -70,6 +91,8 @@ class Work:
         self._nobody_left = False
         self._in_trouble = False
         self._stopping = False
+        self._latest = float("-inf")
+        self._set_back = 0.0
 
     def start(self, hire: Callable[[], None]) -> None:
         """Begin; `hire` starts one more thread that takes attempts."""
@@ -81,18 +104,20 @@ class Work:
     def errand(self) -> Errand:
         """What is to be written and claimed now."""
         with self.lock:
-            now, ticks = self._clock(), time.monotonic()
+            now, ticks = self._now(), time.monotonic()
             self._schedule.wake(now)
             self._write_off(now)
-            self._assign(now)
+            self._assign(now, all_of_them=self._schedule.is_impaired())
             want = self._want(now, ticks)
             if not want:
                 self._make_way(now, ticks)
             renew: tuple[str, ...] = ()
-            if ticks - self._last_renewal >= self._settings.lease_seconds / 3:
+            # In trouble at every turn, as the try that ends it when there is nothing else to write.
+            if self._in_trouble or ticks - self._last_renewal >= self._settings.lease_seconds / 3:
                 renew = tuple(self._held)
-            errand = Errand(self._settled, self._events, renew, want)
-            self._settled, self._events = [], []
+            settled = [one.as_of(now) for one in self._settled]
+            errand = Errand(settled, self._events, renew, want, now, self._set_back)
+            self._settled, self._events, self._set_back = [], [], 0.0
             return errand
 
     def written(self, errand: Errand, claims: Iterable[Claim]) -> None:
@@ -104,10 +129,10 @@ class Work:
             for one in errand.settled:
                 if not one.settlement.verdict.again:
                     self._let_go(one.task)
-            now = self._clock()
+            now = self._now()
             for claim in claims:
                 self._admit(claim, now)
-            self._assign(now)
+            self._assign(now, all_of_them=self._schedule.is_impaired())
 
     def not_written(self, settled: list[Settled]) -> None:
         """Keep what a turn could not write; nothing is started until one succeeds."""
@@ -173,7 +198,7 @@ class Work:
                 self._wait_for_room(run.task)
             else:
                 self._let_go(run.task)
-            self._assign(self._clock())
+            self._assign(self._now())
             self.changed.notify()
 
     def finished(self, run: Run, answer: Answer) -> None:
@@ -182,11 +207,13 @@ class Work:
             self._runs.ended(run)
             if not run.written_off:
                 run.service.ended()
-                self._judge(run, answer, self._clock())
+                self._judge(run, answer, self._now())
             elif answer.outcome is Outcome.ACCEPTED:  # late, but now it is known
-                self._judge_delivery(Task(run.claim, 0), run, answer, self._clock())
-            self._assign(self._clock(), all_of_them=False)
-            self.changed.notify()
+                self._judge_delivery(Task(run.claim, 0), run, answer, self._now())
+            self._assign(self._now(), all_of_them=False)
+            # While the providers have enough to do, the spool thread comes by itself; waking costs.
+            if len(self._settled) <= 1 or not self.is_busy() or self._is_ending():
+                self.changed.notify()
 
     # Operators
 
@@ -194,7 +221,7 @@ class Work:
         """Start nothing more, and give back what was not started."""
         with self.lock:
             self._stopping = True
-            self._assign(self._clock())
+            self._assign(self._now())
             self._runs.dismiss()
             self.changed.notify_all()
 
@@ -202,6 +229,15 @@ class Work:
         """How each provider is."""
         with self.lock:
             return tuple(service.health() for service in self._schedule.services)
+
+    def checked(self, name: str, answer: Answer) -> None:
+        """Learn from a check of a provider's credentials: bad ones take it out before a mail meets them."""
+        with self.lock:
+            service = self._schedule.named(name)
+            if service is not None and answer.outcome is Outcome.MISCONFIGURED and not answer.sender_only:
+                change = service.misconfigured(answer.detail)
+                self._note(service, change, answer.detail, self._now())
+                self.changed.notify()
 
     def restore(self, name: str) -> None:
         """Put a provider back into service.
@@ -214,13 +250,13 @@ class Work:
             if service is None:
                 raise KeyError(name)
             service.restore()
-            self._note(service, Transition.RETURNED, "An operator put it back.", self._clock())
+            self._note(service, Transition.RETURNED, "An operator put it back.", self._now())
             self.changed.notify()
 
     # Claim
 
     def _want(self, now: float, ticks: float) -> int:
-        if self._in_trouble or self._is_ending():
+        if self._is_ending():
             return 0
         room = min(self._schedule.room(now, ticks), self._free())
         return max(0, room + self._schedule.ahead() - len(self._waiting))
@@ -325,8 +361,10 @@ class Work:
         verdict = judge(run.claim, answer, self._circumstances(run.service.name, now))
         events = attempt_events(run.claim, answer, verdict, now)
         result = Result(answer.outcome, round(run.seconds() * 1000), answer.detail, answer.provider_id)
-        if verdict.again and verdict.tried:
-            task.tried.add(run.service.name)
+        if verdict.again:
+            task.unwritten = result
+            if verdict.tried:
+                task.tried.add(run.service.name)
         self._settle(task, run.claim, verdict, now, result, events)
 
     def _settle(
@@ -342,7 +380,7 @@ class Work:
         change = status_change(claim, verdict, now) if verdict.status is not claim.status else None
         told = notice(claim, verdict, now) if verdict.notice else None
         settlement = Settlement(claim, verdict, result, change, told)
-        self._settled.append(Settled(task, settlement, tuple(events)))
+        self._settled.append(Settled(task, settlement, tuple(events), now))
         if verdict.again:
             task.claim = verdict.carry_on(claim)
             self._wait_for_room(task)
@@ -362,3 +400,16 @@ class Work:
         if self._schedule.nobody_left() and not self._nobody_left:
             self._nobody_left = True
             self._events.append(nobody_left_event(self._settings.when_down, now))
+
+    # Time
+
+    def _now(self) -> float:
+        """The time in seconds since the epoch. When the clock is set back, pauses keep their length."""
+        now = self._clock()
+        if (back := self._latest - now) > CLOCK_SLACK:
+            self._set_back += back
+            for service in self._schedule.services:
+                service.clock_was_set_back(back)
+            self._latest = now
+        self._latest = max(self._latest, now)
+        return now

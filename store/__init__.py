@@ -19,7 +19,7 @@ from store.errors import (
 from store.interface import JsonStore
 from store.memory import MemoryStore
 from store.migration import migrate
-from store.opening import Storage, open_storage
+from store.opening import Storage, open_blobs, open_storage
 from store.settings import StoreSettings
 from store.sql import SqlStore
 
@@ -47,5 +47,6 @@ __all__ = [
     "UnknownOperation",
     "WrongSecret",
     "migrate",
+    "open_blobs",
     "open_storage",
 ]

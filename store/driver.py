@@ -57,8 +57,8 @@ class Driver:
         except self._no_answer as error:
             raise unavailable(error) from error
 
-    def change(self, on_sqlite: str, on_postgresql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Run a statement that changes something for every row.
+    def change(self, on_sqlite: str, on_postgresql: str, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Run a statement that changes something for every row, and say how many rows it changed.
 
         Args:
             on_sqlite: the statement, run once a row.
@@ -69,12 +69,14 @@ class Driver:
             StoreUnavailable: the database does not answer.
         """
         if not rows:
-            return
+            return 0
         try:
             if self.is_sqlite:
-                self._connection.executemany(on_sqlite, rows)
+                cursor = self._connection.executemany(on_sqlite, rows)
             else:
                 columns = [list(column) for column in zip(*rows, strict=True)]
-                self._connection.execute(on_postgresql.replace("?", "%b"), columns)
+                cursor = self._connection.execute(on_postgresql.replace("?", "%b"), columns)
         except self._no_answer as error:
             raise unavailable(error) from error
+        changed: int = cursor.rowcount
+        return changed

@@ -49,11 +49,7 @@ def open_storage(settings: StoreSettings) -> Storage:
 
 
 def open_blobs(settings: StoreSettings, database: Database) -> Blobs:
-    """Blobs beside a migrated database: in it, or in the store that the settings name.
-
-    Raises:
-        ValueError: the settings name none that can be used.
-    """
+    """Blobs beside a migrated database: in it, or in the bucket that the settings name."""
     if not settings.blobs_url:
         return Blobs(database)
     from store.s3 import Bucket, S3Blobs  # here, since most do not need its imports

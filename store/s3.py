@@ -31,17 +31,10 @@ class Bucket:
         Args:
             url: `s3://KEY:SECRET@BUCKET/PREFIX?endpoint=https://HOST:PORT&region=REGION`. Without key and secret the
                 conventional `AWS_…` variables are used; without an endpoint, Amazon.
-
-        Raises:
-            ValueError: it is no such URL; the message does not show it.
         """
         parts = urlsplit(url)
-        if parts.scheme != "s3" or not parts.hostname:
-            raise ValueError(
-                "BITMAIL_BLOBS_URL is none; write it like s3://bucket/prefix?endpoint=https://host:9000"
-            )
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        self._name = parts.hostname
+        self._name = parts.hostname or ""
         self._prefix = f"{parts.path.strip('/')}/".lstrip("/")
         self._client = boto3.session.Session().client(
             "s3",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -35,6 +36,16 @@ class StoreSettings(BaseSettings):
     store_port: int = 3100
     store_certificate: Path | None = None
     store_key: Path | None = None
+
+    @field_validator("blobs_url")
+    @classmethod
+    def _blobs_url_is_one(cls, blobs_url: str) -> str:
+        parts = urlsplit(blobs_url)
+        if blobs_url and (parts.scheme != "s3" or not parts.hostname):
+            raise ValueError(
+                "this is no address of a bucket; write it like s3://bucket/prefix?endpoint=https://host"
+            )
+        return blobs_url
 
     def resolved_database_url(self) -> str:
         """The URL of the database in use; it may hold a password."""

@@ -117,6 +117,7 @@ def test_fab_installs_once_and_hands_its_words_on(project: Path, path: Path, whe
     first = fab(project, path, "bench", "two words", **index)
     second = fab(project, path)
     third = fab(project, path, "bench")
+    fourth = fab(project, path, "bench", "accept", "failover")
 
     assert first.returncode == 0, first.stderr
     lines = first.stdout.splitlines()
@@ -124,6 +125,7 @@ def test_fab_installs_once_and_hands_its_words_on(project: Path, path: Path, whe
     assert lines[-3:] == ["words", "bench", "two words"]
     assert second.stdout.splitlines() == ["words", "--list"]
     assert third.stdout.splitlines() == ["words", "bench", ""]
+    assert fourth.stdout.splitlines() == ["words", "bench", "accept failover"]
 
     (project / "requirements.txt").write_text("echo>=1.0\n")
     changed = fab(project, path, "run", **index)
@@ -195,5 +197,5 @@ def test_fab_alone_lists_every_task_with_a_line_each() -> None:
 
     assert ended.returncode == 0, ended.stderr
     listed = [line.split(maxsplit=1) for line in ended.stdout.splitlines()[2:] if line]
-    assert {"run", "build", "test", "test_manual", "bench"} <= {task[0] for task in listed}
+    assert {"run", "build", "test", "test_manual", "bench", "chaos", "seal_keys"} <= {task[0] for task in listed}
     assert all(len(task) == 2 for task in listed)

@@ -11,7 +11,7 @@ import reflex as rx
 from bitmail import routes
 from bitmail.current import caller, off_loop, service
 from bitmail.drafts import TYPED, Draft, is_key, new_key
-from bitmail.errors import AlreadySent, FieldError, Unsendable
+from bitmail.errors import AlreadySent, FieldError, Suppressed, Unsendable
 from bitmail.words import clock_time
 
 FIELDS = {"to": "To", "cc": "Cc", "bcc": "Bcc", "subject": "Subject", "text": "Message"}
@@ -29,6 +29,7 @@ class ComposeState(rx.State):
     errors: dict[str, str] = {}  # noqa: RUF012 - Reflex copies the default for each client
     problem: str = ""
     saved: str = ""
+    _warned: list[str] = []  # noqa: RUF012 - as above
 
     @rx.var
     def key(self) -> str:
@@ -78,10 +79,16 @@ class ComposeState(rx.State):
             )
             return None
         model = service().model
+        anyway = self._warned == [draft.key, draft.to, draft.cc, draft.bcc]
         try:
             author = model.accounts.account(caller().user)
             await off_loop(model.drafts.save, author.name, draft)
-            sent = await off_loop(model.outbox.send, author, draft)
+            sent = await off_loop(model.outbox.send, author, draft, anyway=anyway)
+        except Suppressed as warning:
+            self._warned = [draft.key, draft.to, draft.cc, draft.bcc]
+            shown = self._show(warning.errors)
+            self.problem = "Take the address out, or press Send again to send it all the same."
+            return shown
         except Unsendable as refusal:
             return self._show(refusal.errors)
         except AlreadySent as refusal:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from mta.outcomes import Answer
+from mta.outcomes import Answer, Outcome
+
+DELIVERY_TAG = "bitmail-delivery"
+"""The name under which a provider carries our delivery id, and gives it back in its delivery reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,14 @@ class Provider(ABC):
 
     can_envelope: bool = True
     """Takes the mail as it is and an envelope recipient apart from the visible To and Cc."""
+    can_mime: bool = True
+    """Takes any structure of MIME as it is; see `mta.tree.needs_mime` for those that only such a provider can."""
     can_smtputf8: bool = False
     """Can send to addresses whose local part is not ASCII."""
     max_bytes: int | None = None
     """Largest mail in encoded bytes, or None when not known."""
+    is_local: bool = False
+    """Files mail on this very service: what it takes goes to no other, and it is no way to the world."""
     idempotent: bool = False
     """Repeating an attempt for the same delivery id is harmless, so an unclear one is repeated at once."""
 
@@ -65,6 +72,19 @@ class Provider(ABC):
     @abstractmethod
     def send(self, message: Outgoing) -> Answer:
         """Make one attempt and say what came of it. Never raises for what the world does."""
+
+    def takes(self, recipient: str) -> bool:
+        """Whether it can send to this address at all."""
+        return True
+
+    def check(self) -> Answer:
+        """Ask, as cheaply as can be and without sending, whether the credentials are good.
+
+        Returns:
+            Accepted when they are; else what is wrong, of the class that an attempt would have. Never raises for
+            what the world does.
+        """
+        return Answer(Outcome.ACCEPTED, "There are no credentials to check.")
 
     def close(self) -> None:  # noqa: B027 - most have nothing to give back
         """Give back connections. No attempt is running when this is called."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import ssl
 import threading
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mta.outcomes import Answer, Outcome
+from mta.providers.answers import Secrets
 from mta.providers.base import Outgoing, Provider, ProviderOptions
 from mta.providers.smtp_answers import judge
 from mta.providers.smtp_connection import (
@@ -74,6 +74,8 @@ class SMTP(Provider):
         self.relay = relay
         self._context = tls_context(relay)
         self._clock = clock
+        log_in = f"\0{relay.user}\0{relay.password}" if relay.password else ""
+        self._secrets = Secrets(relay.password, log_in)  # a relay may repeat what it was sent
         self._idle: list[SmtpConnection] = []
         self._lock = threading.Lock()
 
@@ -85,7 +87,17 @@ class SMTP(Provider):
         if not _is_path(message.sender) or not _is_path(message.recipient):
             return Answer(Outcome.REJECTED_RECIPIENT, "The address has characters in it that cannot be sent.")
         answer = self._attempt(message, Deadline(self.options.timeout))
-        return replace(answer, detail=self._without_secrets(answer.detail)[:DETAIL_CHARACTERS])
+        return replace(answer, detail=self._secrets.cover(answer.detail)[:DETAIL_CHARACTERS])
+
+    def check(self) -> Answer:
+        """Connect and log in, as for a mail, and say good-bye."""
+        try:
+            connection = connect(self.relay, Deadline(self.options.timeout), self._context)
+        except OSError as error:
+            answer = self._failed(Stage.CONNECT, error)
+        else:
+            answer = self._checked(connection)
+        return replace(answer, detail=self._secrets.cover(answer.detail)[:DETAIL_CHARACTERS])
 
     def close(self) -> None:
         """Say good-bye on every connection that is kept."""
@@ -131,6 +143,22 @@ class SMTP(Provider):
         except _Closing:
             connection.close()
             return None
+
+    def _checked(self, connection: SmtpConnection) -> Answer:
+        try:
+            self._prepare(connection)
+        except Unexpected as error:
+            return judge(connection.stage, error.reply, self._clock())
+        except (OSError, NotSmtp, NoSuchExtension) as error:
+            return self._failed(connection.stage, error)
+        else:
+            connection.deadline = Deadline(QUIT_SECONDS)
+            connection.quit()
+        finally:
+            connection.close()
+        return Answer(
+            Outcome.ACCEPTED, "The relay accepts the log-in." if self.relay.user else "The relay answers."
+        )
 
     def _prepare(self, connection: SmtpConnection) -> None:
         """From the greeting to the log-in."""
@@ -248,25 +276,18 @@ class SMTP(Provider):
                 return
         connection.close()
 
-    def _without_secrets(self, text: str) -> str:
-        """A relay may repeat in its reply what it was sent."""
-        user, password = self.relay.user, self.relay.password
-        if not password:
-            return text
-        secrets = [password, *(_base64(secret) for secret in (password, f"\0{user}\0{password}"))]
-        for secret in secrets:
-            text = text.replace(secret, "***")
-        return text
-
 
 class _Closing(Exception):
     """A connection used before is closed by the relay (421) before anything was sent."""
 
 
 def _parameters(connection: SmtpConnection, message: Outgoing, raw: bytes) -> str:
-    """RFC 1870, 6152 and 6531."""
+    """RFC 1870, 3461, 6152 and 6531."""
     offered = connection.extensions
     wanted = [f"SIZE={len(raw)}"] if "SIZE" in offered else []
+    if "DSN" in offered:
+        # A bounce gives it back as Original-Envelope-Id.
+        wanted.append(f"ENVID={_xtext(message.delivery_id)}")
     if not raw.isascii() and "8BITMIME" in offered:
         wanted.append("BODY=8BITMIME")
     head = raw.partition(b"\r\n\r\n")[0]
@@ -275,6 +296,14 @@ def _parameters(connection: SmtpConnection, message: Outgoing, raw: bytes) -> st
     ):
         wanted.append("SMTPUTF8")
     return "".join(f" {parameter}" for parameter in wanted)
+
+
+def _xtext(text: str) -> str:
+    """RFC 3461 section 4."""
+    return "".join(
+        chr(octet) if 0x21 <= octet <= 0x7E and octet not in b"+=" else f"+{octet:02X}"
+        for octet in text.encode()
+    )
 
 
 def _wire_lines(raw: bytes) -> bytes:
@@ -296,7 +325,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error)
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()

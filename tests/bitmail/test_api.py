@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
 import httpx
 import pyotp
 import pytest
+from sqlalchemy import text
 from starlette import types
 from starlette.types import Message, Receive, Send
 
@@ -17,11 +19,13 @@ from bitmail.accounts import WRONG_NOW
 from bitmail.current import SESSION_COOKIE
 from bitmail.door import PER_ACCOUNT, Client
 from bitmail.errors import LogInRefused, Refused
+from bitmail.mailboxes import MailboxName
 from bitmail.passwords import COMMON
 from bitmail.service import Service
 from bitmail.shield import BODY_LIMIT, Shield
 from bitmail.tokens import Scope, Tokens
 from bitmail.version import version
+from mta.pruner import Pruner
 from store import MemoryStore
 from tests.bitmail.conftest import PASSWORD, logged_in
 
@@ -328,3 +332,30 @@ def test_sessions_are_listed_and_ended_by_their_owner_alone(service: Service) ->
     assert model.end_session("ada", visit.id)
     assert model.sessions.find(secret) is None
     assert model.sessions.of("ada") == []
+
+
+def test_submission_when_it_was_pruned_then_shown_as_before(
+    api: Api, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = time.time() + 60
+
+    async def calls() -> None:
+        async with logged_in(api()) as client:
+            mail = {"to": "grace@example.com; bob@example.net", "subject": "Hi", "text": "x"}
+            address = (
+                f"/api/submissions/{(await client.post('/api/sendmail', json=mail)).json()['submission']}"
+            )
+            async with asyncio.timeout(20):
+                while True:
+                    shown = (await client.get(address)).json()
+                    if all(delivery["status"] == "sent" for delivery in shown["deliveries"]):
+                        break
+            sent = service.model.mailboxes.page("ada", MailboxName.SENT).mails
+            with service.database.transaction() as connection:
+                connection.execute(text("UPDATE spool_chores SET due = 0"))
+            assert Pruner(service.database, 1.0, lambda: later).prune() == 1
+            assert (await client.get(address)).json() == shown
+            assert service.model.mailboxes.page("ada", MailboxName.SENT).mails == sent
+            assert service.model.mailboxes.content("ada", sent[0].id).text.strip() == "x"
+
+    asyncio.run(calls())

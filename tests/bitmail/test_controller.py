@@ -23,6 +23,7 @@ from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
 from bitmail.state.session import SessionState
 from bitmail.state.settings import SettingsState
+from mta.outcomes import Status
 from tests.bitmail.conftest import PASSWORD
 
 OFFERED = {
@@ -156,6 +157,32 @@ def test_a_bad_recipient_is_told_beside_its_field_and_the_draft_is_kept(service:
     assert "ann" in told["errors"]["to"]
     assert service.model.drafts.load("ada", "key-2").text == "kept"
     assert not service.model.mailboxes.page("ada", MailboxName.SENT).mails
+
+
+def test_send_when_an_address_bounced_then_warned_beside_its_field_and_sent_when_pressed_again(
+    service: Service,
+) -> None:
+    _, secret = service.model.log_in("ada", PASSWORD)
+    service.model.suppressions.add("ada", "bob@example.com", Status.BOUNCED, "550 no such user.")
+    form = {"draft": "key-3", "to": "ann@example.com", "cc": "bob@example.com", "text": "x"}
+
+    async def calls() -> dict[str, Any]:
+        async with browser(secret, "/compose", draft="key-3") as call:
+            told = merged(await call(ComposeState, "send", form=form), ComposeState)
+            assert not service.model.mailboxes.page("ada", MailboxName.SENT).mails
+            other = form | {"to": "eve@example.com"}
+            await call(ComposeState, "send", form=other)
+            assert not service.model.mailboxes.page("ada", MailboxName.SENT).mails, (
+                "another mail, not warned of"
+            )
+            await call(ComposeState, "send", form=other)
+            return told
+
+    told = asyncio.run(calls())
+    assert set(told["errors"]) == {"cc"}
+    assert "550 no such user." in told["errors"]["cc"]
+    assert "again" in told["problem"]
+    assert len(service.model.mailboxes.page("ada", MailboxName.SENT).mails) == 1
 
 
 @pytest.mark.parametrize(

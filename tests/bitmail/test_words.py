@@ -60,6 +60,11 @@ def test_a_story_tells_each_try_once_with_time_and_provider() -> None:
         story(delivery(Status.DEFERRED, REFUSED, detail=REFUSED.detail), BERLIN)
         == f"{refusal} It is tried again by itself."
     )
+    assert (
+        story(delivery(Status.BOUNCED, TAKEN, detail="550 no such user"), BERLIN)
+        == "two took it at 14:02:07 in 112 ms. Came back at 14:02:07: 550 no such user."
+    )
+    assert story(delivery(Status.COMPLAINED), BERLIN) == "The recipient reported it as spam at 14:02:07."
     assert story(delivery(Status.FAILED, detail="Nobody takes a mail this large"), BERLIN) == (
         "Nobody takes a mail this large."
     )

@@ -27,6 +27,13 @@ class Server:
         self.lines: list[str] = []
 
     def start(self) -> None:
+        self.launch()
+        if not self.is_ready():
+            self.kill()
+            raise AssertionError("the server did not start:\n" + "\n".join(self.lines))
+
+    def launch(self) -> None:
+        """Start it without waiting until it serves."""
         env = {key: value for key, value in os.environ.items() if not key.startswith(("BITMAIL_", "SMTP_"))}
         port = self.url.rpartition(":")[2] or "0"
         env |= {"BITMAIL_VAR": str(self._var), self.port: port, **self.settings}
@@ -38,12 +45,18 @@ class Server:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        ready = threading.Event()
-        self._reader = threading.Thread(target=self._read, args=(ready,))
+        self._looked_at = threading.Event()
+        self._serves = False
+        self._reader = threading.Thread(target=self._read, args=(self._looked_at,))
         self._reader.start()
-        if not ready.wait(PATIENCE) or not self.url:
-            self.kill()
-            raise AssertionError("the server did not start:\n" + "\n".join(self.lines))
+
+    def is_ready(self) -> bool:
+        """Wait until it serves, or ended before."""
+        return self._looked_at.wait(PATIENCE) and self._serves
+
+    def status(self) -> int | None:
+        """Its exit status, or None while it runs."""
+        return self._process.poll()
 
     def kill(self) -> None:
         self._end(signal.SIGKILL)
@@ -69,6 +82,7 @@ class Server:
             self.lines.append(line.rstrip())
             if self.ready in line:
                 self.url = line.partition(self.ready)[2].split()[0]
+                self._serves = True
                 ready.set()
         ready.set()
 

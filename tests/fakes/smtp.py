@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import select
 import socket
 import ssl
 import struct
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -16,10 +18,19 @@ from types import TracebackType
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What the relay does instead of its usual reply."""
+    """What the relay does instead of its usual reply.
+
+    Attributes:
+        kind: what it does.
+        octets: what it sends.
+        after: seconds that it lets pass before.
+        takes: it takes the mail all the same; only where the mail has come.
+    """
 
     kind: str
     octets: bytes = b""
+    after: float = 0.0
+    takes: bool = False
 
 
 CLOSE = Act("close")
@@ -52,11 +63,15 @@ def say_and_close(text: str) -> Act:
 
 @dataclass(slots=True)
 class Mail:
-    """A mail as the relay accepted it: the commands' arguments, and what came between DATA and the dot."""
+    """A mail as the relay accepted it: the commands' arguments, and what came between DATA and the dot.
+
+    `at` is when, in seconds since the epoch.
+    """
 
     mail_from: str
     rcpt_to: str
     content: bytes
+    at: float
 
 
 @dataclass(slots=True)
@@ -90,6 +105,7 @@ class FakeRelay:
         self.implicit = implicit
         self.login = login
         self.accepted: list[Mail] = []
+        self.accepting = threading.Lock()
         self.sessions: list[Session] = []
         self.reached = threading.Condition()
         self._stop = threading.Event()
@@ -127,15 +143,34 @@ class FakeRelay:
                 session.sock.shutdown(socket.SHUT_RDWR)
             assert session.closed.wait(10)
 
+    def go_down(self) -> None:
+        """Refuse connections from now on, and break those that there are."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        # Bound and not listening, so that it is refused and nobody else gets the port meanwhile.
+        self._listener = socket.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind(("127.0.0.1", self.port))
+        for session in self.sessions:
+            with suppress(OSError):
+                session.sock.shutdown(socket.SHUT_RDWR)
+
+    def come_up(self) -> None:
+        """Take connections again."""
+        self._listener.listen()
+        self._start(self._accept)
+
     def _start(self, run: Callable[[], None]) -> None:
         thread = threading.Thread(target=run, daemon=True)
         self._threads.append(thread)
         thread.start()
 
     def _accept(self) -> None:
+        listener = self._listener
         with suppress(OSError):
             while True:
-                sock, _ = self._listener.accept()
+                sock, _ = listener.accept()
                 session = Session(sock)
                 self.sessions.append(session)
                 self._start(lambda session=session: self._serve(session))  # type: ignore[misc]
@@ -156,6 +191,15 @@ class FakeRelay:
             acts = self.script.get(stage)
             return acts.popleft() if acts else None
 
+    def plan(self) -> Mapping[str, Act]:
+        """The acts for the mail that begins now, by stage, where the script has none."""
+        return {}
+
+    def take(self, mail: Mail) -> None:
+        """Accept a mail: it is in the ledger before the client can hear of it."""
+        with self.accepting:
+            self.accepted.append(mail)
+
     def wait_stopped(self, seconds: float | None = None) -> bool:
         """Wait until the test is over, or so long."""
         return self._stop.wait(seconds)
@@ -172,6 +216,7 @@ class _Conversation:
         self.buffer = b""
         self.secure = False
         self.sender = self.recipient = ""
+        self.plan: Mapping[str, Act] = {}
 
     def run(self) -> None:
         if self.relay.tls is not None and self.relay.implicit:
@@ -190,6 +235,7 @@ class _Conversation:
                 case "AUTH":
                     self._auth(argument)
                 case "MAIL":
+                    self.plan = self.relay.plan()
                     if self._reply("mail", "250 2.1.0 ok"):
                         self.sender = argument.removeprefix("FROM:")
                 case "RCPT":
@@ -228,20 +274,25 @@ class _Conversation:
     def _data(self) -> None:
         if not self._reply("data", "354 go"):
             return
-        act = self.relay.act("body")
+        act = self._act("body")
         if act is not None:
             self._receive()
             self._perform(act)
         content = self._read_until(b"\r\n.\r\n") + b"\r\n"
-        final = self.relay.act("final") or say("250 2.0.0 Ok: queued as ABC123")
-        if final.octets.startswith(b"250 "):
+        final = self._act("final") or say("250 2.0.0 Ok: queued as ABC123")
+        self.relay.wait_stopped(final.after)
+        if final.takes or final.octets.startswith(b"250 "):
             whole = (b"\r\n" + content).replace(b"\r\n..", b"\r\n.")[2:]
-            self.relay.accepted.append(Mail(self.sender, self.recipient, whole))
+            self.relay.take(Mail(self.sender, self.recipient, whole, time.time()))
         self._perform(final)
+
+    def _act(self, stage: str) -> Act | None:
+        return self.relay.act(stage) or self.plan.get(stage)
 
     def _reply(self, stage: str, usual: str) -> bool:
         """Do what the script says at this stage, or reply as usual; true if that was positive."""
-        act = self.relay.act(stage) or say(usual)
+        act = self._act(stage) or say(usual)
+        self.relay.wait_stopped(act.after)
         self._perform(act)
         return act.octets[:1] in (b"2", b"3")
 
@@ -258,13 +309,19 @@ class _Conversation:
                 self.session.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 raise _Over
             case "hang":
-                self.relay.wait_stopped()
+                self._wait_until_the_client_is_gone()
                 raise _Over
             case "drip":
                 for octet in act.octets:
                     self._send(bytes([octet]))
                     if self.relay.wait_stopped(0.05):
                         raise _Over
+
+    def _wait_until_the_client_is_gone(self) -> None:
+        """Without reading, since what is read makes room for more to be sent."""
+        poll = select.poll()
+        poll.register(self.session.sock, select.POLLRDHUP | select.POLLHUP | select.POLLERR)
+        poll.poll()
 
     def _wrap(self) -> None:
         assert self.relay.tls is not None

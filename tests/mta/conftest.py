@@ -37,7 +37,10 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     if on_postgres:
         with database.transaction() as connection:
             connection.execute(
-                text("TRUNCATE spool_submissions, spool_health, spool_news, spool_incoming CASCADE")
+                text(
+                    "TRUNCATE spool_submissions, spool_health, spool_news, spool_incoming, spool_reports, "
+                    "spool_tokens CASCADE"
+                )
             )
     yield database
     database.close()

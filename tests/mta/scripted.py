@@ -84,6 +84,12 @@ class Windowed(Scripted):
     can_envelope = False
 
 
+class Anew(Scripted):
+    """A provider that puts mails together anew."""
+
+    can_mime = False
+
+
 class Harmless(Scripted):
     """A provider to which repeating does no harm."""
 

@@ -240,11 +240,11 @@ def test_claim_when_providers_are_full_then_no_more_than_room_and_a_few(
     assert smtp.most_running == 2
 
 
-def test_priority_when_a_list_waits_then_a_single_mail_overtakes_it(station: Start) -> None:
+def test_priority_when_a_list_of_ten_thousand_waits_then_a_single_mail_overtakes_it(station: Start) -> None:
     smtp = Scripted("smtp", concurrency=1)
     smtp.hold()
     sending = station(smtp)
-    many = sending.submit(*(f"r{number}@example.com" for number in range(300)))
+    many = sending.submit(*(f"r{number}@example.com" for number in range(10_000)))
     smtp.wait_for_calls(1)
     single = sending.submit("single@example.com")
     urgent = sending.submit("urgent@example.com", priority=Priority.HIGH)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
 import pytest
 
 from mta.events import EventKind
 from mta.outcomes import Answer, Outcome, Status
+from mta.providers.base import Outgoing
 from mta.service import ServiceState
 from mta.settings import ContainerSettings, WhenDown
 from mta.strategy import ThresholdFailureStrategy
 from mta.submission import Policy
-from store import Database, StoreUnavailable
-from tests.mta.scripted import Clock, Harmless, Scripted, Station, Windowed, wait_until
+from tests.mta.scripted import Anew, Clock, Harmless, Scripted, Station, Windowed, wait_until
 
 Start = Callable[..., Station]
 
@@ -38,6 +37,25 @@ def test_unavailable_when_another_is_there_then_that_one_at_once(station: Start)
     sending.wait_for_event(EventKind.DOWN_TEMPORARILY, "dead says unavailable")
     sending.wait_for_event(EventKind.RESUBMIT)
     sending.wait_for_event(EventKind.INFORM_USER, "sent by alive")
+
+
+def test_unavailable_when_the_next_is_called_then_the_first_outcome_is_on_disk_lest_a_crash_loses_it(
+    station: Start,
+) -> None:
+    seen: list[tuple[Outcome | None, ...]] = []
+
+    def look(message: Outgoing) -> Answer:
+        (delivery,) = (one for one in sending.now(submission).deliveries if one.id == message.delivery_id)
+        seen.append(tuple(attempt.outcome for attempt in delivery.attempts))
+        return Answer(Outcome.ACCEPTED, "Taken.")
+
+    bad, good = Scripted("bad", Outcome.UNAVAILABLE, concurrency=1), Scripted("good", look)
+    never = ThresholdFailureStrategy(1000)
+    sending = station(bad, good, strategy=lambda: never, begin=False)
+    submission = sending.submit(*(f"r{number}@example.com" for number in range(40)))
+    sending.container.start()
+    sending.wait_for(submission, Status.SENT)
+    assert set(seen) == {(None,), (Outcome.UNAVAILABLE, None)}
 
 
 def test_unavailable_when_it_is_one_of_three_then_every_mail_arrives_by_the_others(station: Start) -> None:
@@ -246,6 +264,30 @@ def test_envelope_when_no_provider_in_service_can_then_it_goes_out_all_the_same(
     assert attempts(sending, submission)[0] == ("smtp", Outcome.MISCONFIGURED)
 
 
+SIGNED = (
+    b'Subject: Hi\r\nContent-Type: multipart/signed; boundary="b"\r\n\r\n'
+    b"--b\r\n\r\nHi\r\n--b\r\nContent-Type: application/pgp-signature\r\n\r\nx\r\n--b--\r\n"
+)
+
+
+def test_structure_when_only_one_carries_it_then_that_one_also_after_its_pause(
+    station: Start, clock: Clock
+) -> None:
+    able = Scripted("smtp", Outcome.UNAVAILABLE, Outcome.ACCEPTED)
+    sending = station(Anew("sendgrid"), able)
+    submission = sending.submit(raw=SIGNED)
+    sending.wait_for(submission, Status.DEFERRED)
+    clock.forward(61)
+    assert sending.wait_for(submission, Status.SENT).provider == "smtp"
+    assert attempts(sending, submission) == [("smtp", Outcome.UNAVAILABLE), ("smtp", Outcome.ACCEPTED)]
+
+
+def test_structure_when_no_provider_carries_it_then_failed_with_the_reason(station: Start) -> None:
+    sending = station(Anew("sendgrid"))
+    delivery = sending.wait_for(sending.submit(raw=SIGNED), Status.FAILED)
+    assert "sendgrid cannot carry" in delivery.detail
+
+
 def test_size_when_only_one_takes_it_then_that_one_and_when_none_then_failed_with_the_reason(
     station: Start,
 ) -> None:
@@ -411,31 +453,3 @@ def test_nobody_left_when_it_waits_and_nothing_can_be_tried_then_mails_stay_queu
     sending.container.restore("wrong")
     sending.wait_for(first, Status.SENT)
     sending.wait_for(late, Status.SENT)
-
-
-def test_database_when_it_is_gone_for_a_while_then_nothing_is_lost_and_it_goes_on(
-    station: Start, database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    smtp = Scripted("smtp", concurrency=2)
-    smtp.hold()
-    sending = station(smtp)
-    submission = sending.submit(*(f"r{number}@example.com" for number in range(12)))
-    smtp.wait_for_calls(2)
-    write, gone, refused = database.write, threading.Event(), threading.Event()
-
-    def unreliable(operation: object, item: object) -> object:
-        if gone.is_set():
-            refused.set()
-            raise StoreUnavailable("the database does not answer")
-        return write(operation, item)  # type: ignore[arg-type, var-annotated]
-
-    monkeypatch.setattr(database, "write", unreliable)
-    gone.set()
-    smtp.release()
-    assert refused.wait(10)
-    wait_until(lambda: any("cannot be written" in record.message for record in caplog.records))
-    assert len(smtp.called) == 2, "an attempt was made that could not be written down"
-    gone.clear()
-    sending.wait_for(submission, Status.SENT)
-    assert len(smtp.called) == 12
-    assert {len(one.attempts) for one in sending.now(submission).deliveries} == {1}

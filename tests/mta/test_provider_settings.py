@@ -9,11 +9,20 @@ from mta.incoming import IncomingMail
 from mta.providers.base import Provider, ProviderOptions
 from mta.providers.catalogue import make_providers
 from mta.providers.loopback import LoopBack
+from mta.providers.mailgun import Mailgun, MailgunAccount
+from mta.providers.sendgrid import SendGrid, SendGridAccount
+from mta.providers.ses import SES, SesAccount
 from mta.providers.smtp import SMTP
 from mta.providers.smtp_connection import Relay, Tls
 from mta.settings import WhenDown
 
-VARIABLES = ("SMTP_HOST", "SMTP_PORT", "SMTP_USER", "SMTP_PASSWORD", "SMTP_TLS", "BITMAIL_PROVIDERS")
+VARIABLES = (
+    *("SMTP_HOST", "SMTP_PORT", "SMTP_USER", "SMTP_PASSWORD", "SMTP_TLS", "BITMAIL_PROVIDERS"),
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"),
+    *("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SESV2", "SES_CONFIGURATION_SET"),
+    *("MAILGUN_API_KEY", "MAILGUN_DOMAIN", "MAILGUN_SENDER_DOMAIN", "MAILGUN_REGION"),
+    *("MAILGUN_API_URL", "MAILGUN_BASE_URL", "SENDGRID_API_KEY", "SENDGRID_REGION", "SENDGRID_API_URL"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -104,15 +113,89 @@ def test_what_is_left_out_is_filled_in_safely(
 
 
 SECRET = "s3cr3t-w0rd"
+SES_KEYS = {"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "eu-west-1"}
+MAILGUN_KEYS = {"MAILGUN_API_KEY": SECRET, "MAILGUN_DOMAIN": "mg.example.com"}
+
+
+def test_variables_of_services_alone_switch_them_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {**SES_KEYS, **MAILGUN_KEYS, "SENDGRID_API_KEY": SECRET, "SMTP_HOST": "relay.example.com"}
+    ses, mailgun, sendgrid, smtp = made(monkeypatch, **variables)
+    assert isinstance(ses, SES)
+    assert ses.account == SesAccount("eu-west-1", "AKIA1", SECRET)
+    assert isinstance(mailgun, Mailgun)
+    assert mailgun.account == MailgunAccount("mg.example.com", SECRET, "https://api.mailgun.net")
+    assert isinstance(sendgrid, SendGrid)
+    assert sendgrid.account == SendGridAccount(SECRET, "https://api.sendgrid.com")
+    assert [one.name for one in (ses, mailgun, sendgrid, smtp)] == ["ses", "mailgun", "sendgrid", "smtp"]
+
+
+def test_region_of_aws_alone_switches_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    [provider] = made(monkeypatch, AWS_REGION="eu-west-1", AWS_PROFILE="work")
+    assert isinstance(provider, LoopBack)
+
+
+def test_list_takes_the_options_of_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (
+        "ses?configuration_set=mail&rate=14 ses?name=paris&region=eu-west-3&profile=work ses?name=role&region=eu-west-2"
+        " mailgun?region=eu&weight=2 mailgun?name=second&domain=b.example.com&endpoint=http://127.0.0.1:8080/"
+        " sendgrid?region=eu&concurrency=3"
+    )
+    first, paris, role, mailgun, second, sendgrid = made(
+        monkeypatch,
+        providers=text,
+        **SES_KEYS,
+        **MAILGUN_KEYS,
+        SENDGRID_API_KEY=SECRET,
+        AWS_SESSION_TOKEN="t",
+    )
+    assert isinstance(first, SES)
+    assert first.account == SesAccount("eu-west-1", "AKIA1", SECRET, "t", configuration_set="mail")
+    assert first.options.rate == 14
+    assert isinstance(paris, SES)
+    assert paris.account == SesAccount("eu-west-3", profile="work")
+    assert isinstance(role, SES)
+    assert role.account.region == "eu-west-2"
+    assert isinstance(mailgun, Mailgun)
+    assert mailgun.account.endpoint == "https://api.eu.mailgun.net"
+    assert isinstance(second, Mailgun)
+    assert (second.account.domain, second.account.endpoint) == ("b.example.com", "http://127.0.0.1:8080")
+    assert isinstance(sendgrid, SendGrid)
+    assert sendgrid.account.endpoint == "https://api.eu.sendgrid.com"
+    assert sendgrid.options.concurrency == 3
+
+
+def test_ses_in_the_list_needs_no_keys_where_the_machine_has_a_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    [provider] = made(monkeypatch, providers="ses", AWS_DEFAULT_REGION="eu-west-1")
+    assert isinstance(provider, SES)
+    assert provider.account == SesAccount("eu-west-1")
 
 
 @pytest.mark.parametrize(
     ("variables", "culprits"),
     [
-        ({"providers": "ses"}, ["BITMAIL_PROVIDERS", "ses", "smtp and loopback"]),
-        ({"providers": "loopback mailgun"}, ["BITMAIL_PROVIDERS", "mailgun", "smtp and loopback"]),
-        ({"providers": "sendgrid?rate=1"}, ["BITMAIL_PROVIDERS", "sendgrid"]),
-        ({"providers": "pigeon"}, ["BITMAIL_PROVIDERS", "pigeon", "smtp and loopback"]),
+        ({"providers": "pigeon"}, ["BITMAIL_PROVIDERS", "pigeon", "ses, mailgun, sendgrid, smtp and loopback"]),
+        ({"providers": "ses"}, ["AWS_REGION", "missing"]),
+        ({"providers": "ses", **SES_KEYS, "AWS_SECRET_ACCESS_KEY": ""}, ["AWS_SECRET_ACCESS_KEY: is missing"]),
+        ({"AWS_SECRET_ACCESS_KEY": SECRET}, ["AWS_ACCESS_KEY_ID: is missing"]),
+        ({"AWS_ACCESS_KEY_ID": SECRET}, ["AWS_SECRET_ACCESS_KEY: is missing"]),
+        ({"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": SECRET}, ["AWS_REGION: is missing"]),
+        ({**SES_KEYS, "AWS_REGION": "eu-west-1/../x"}, ["AWS_REGION"]),
+        ({"providers": "ses?region=mars", **SES_KEYS}, ["region", "eu-west-1"]),
+        ({"providers": f"ses://u:{SECRET}@eu-west-1", **SES_KEYS}, ["BITMAIL_PROVIDERS", "AWS_ACCESS_KEY_ID"]),
+        ({"providers": "ses?profile=a%20b"}, ["profile"]),
+        ({"providers": "ses?configuration_set=a/b", **SES_KEYS}, ["configuration_set"]),
+        ({"providers": "ses?endpoint=http://ses.example.com", **SES_KEYS}, ["endpoint", "https://"]),
+        ({"providers": "ses?endpoint=https://h:x", **SES_KEYS}, ["endpoint", "https://"]),
+        ({"providers": "ses?colour=red", **SES_KEYS}, ["BITMAIL_PROVIDERS", "ses", "colour", "region"]),
+        ({"providers": "ses ses?region=eu-west-2", **SES_KEYS}, ["BITMAIL_PROVIDERS", "ses", "name="]),
+        ({"providers": "loopback mailgun"}, ["MAILGUN_API_KEY: is missing"]),
+        ({"MAILGUN_API_KEY": SECRET}, ["MAILGUN_DOMAIN: is missing"]),
+        ({"MAILGUN_DOMAIN": "mg.example.com"}, ["MAILGUN_API_KEY: is missing"]),
+        ({"MAILGUN_DOMAIN": "mg/../x", "MAILGUN_API_KEY": SECRET}, ["MAILGUN_DOMAIN"]),
+        ({**MAILGUN_KEYS, "MAILGUN_REGION": "mars"}, ["MAILGUN_REGION", "us, eu"]),
+        ({**MAILGUN_KEYS, "MAILGUN_BASE_URL": f"https://api:{SECRET}@h"}, ["MAILGUN_API_URL"]),
+        ({"providers": "sendgrid?rate=1"}, ["SENDGRID_API_KEY: is missing"]),
+        ({"providers": "sendgrid?region=mars", "SENDGRID_API_KEY": SECRET}, ["SENDGRID_REGION", "global, eu"]),
         ({"providers": f"http://u:{SECRET}@relay.example.com"}, ["BITMAIL_PROVIDERS", "http://***@relay.example.com"]),
         ({"providers": f"smtp:u:{SECRET}@relay.example.com"}, ["BITMAIL_PROVIDERS"]),
         ({"providers": f"{SECRET}@relay.example.com"}, ["BITMAIL_PROVIDERS"]),
@@ -176,9 +259,11 @@ def test_configuration_that_cannot_work_names_the_culprit_and_no_secret(
 
 def test_password_is_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMTP_PASSWORD", SECRET)
-    providers = made(monkeypatch, providers=f"smtp://u:{SECRET}@h smtp?name=b", SMTP_HOST="h", SMTP_USER="u")
+    text = f"smtp://u:{SECRET}@h smtp?name=b ses mailgun sendgrid"
+    services = {**SES_KEYS, **MAILGUN_KEYS, "SENDGRID_API_KEY": SECRET, "AWS_SESSION_TOKEN": SECRET}
+    providers = made(monkeypatch, providers=text, SMTP_HOST="h", SMTP_USER="u", **services)
     shown = (
         repr(providers) + str(providers) + repr(read_settings(MtaSettings)) + str(read_settings(MtaSettings))
     )
     assert SECRET not in shown
-    assert all(relay_of(provider).password == SECRET for provider in providers)
+    assert all(relay_of(provider).password == SECRET for provider in providers[:2])

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from bench.schedulers import race, unequal_providers
 from mta.errors import UnknownScheduler
 from mta.outcomes import Outcome
 from mta.providers.base import Provider
@@ -124,6 +125,32 @@ def test_weighted_when_all_have_room_then_exact_by_weight(weights: list[int], ro
         assert abs(picks[one.name] - rounds * weight) <= 1
 
 
+@given(some.lists(some.integers(1, 9), min_size=6, max_size=6), some.integers(1, 6), histories)
+def test_weighted_when_all_have_room_then_by_weight_whatever_was_before(
+    weights: list[int], count: int, history: list[tuple[int, set[int]]]
+) -> None:
+    everyone = [Scripted(f"p{number}", weight=weight) for number, weight in enumerate(weights)]
+    scheduler = Weighted()
+    for _count, serving in history:
+        scheduler.pick([everyone[index] for index in sorted(serving)])
+    picks = Counter(scheduler.pick(everyone[:count]).name for _ in range(10 * sum(weights[:count])))
+    for one, weight in zip(everyone[:count], weights, strict=False):
+        assert abs(picks[one.name] - 10 * weight) <= 2
+
+
+@given(some.lists(some.integers(1, 9), min_size=6, max_size=6), histories)
+def test_weighted_when_one_is_always_in_service_then_it_never_starves(
+    weights: list[int], history: list[tuple[int, set[int]]]
+) -> None:
+    everyone = [Scripted(f"p{number}", weight=weight) for number, weight in enumerate(weights)]
+    scheduler = Weighted()
+    waited = 0
+    for _count, serving in history:
+        picked = scheduler.pick([everyone[index] for index in sorted(serving | {0})])
+        waited = 0 if picked is everyone[0] else waited + 1
+        assert waited <= sum(weights[1:]) / weights[0] + len(weights)
+
+
 def test_weighted_when_weights_are_three_and_one_then_evenly_mixed() -> None:
     serving = [Scripted("heavy", weight=3), Scripted("light", weight=1)]
     scheduler = Weighted()
@@ -155,6 +182,32 @@ def test_adaptive_when_one_is_slow_then_less_of_it_but_its_share_of_exploration(
     assert picks[fast.name] > picks[medium.name] > picks[slow.name]
     assert picks[fast.name] > 1400
     assert picks[slow.name] >= 2000 // EXPLORATION
+
+
+@settings(max_examples=30)
+@given(some.lists(some.sets(some.integers(0, 2)), min_size=100, max_size=200), some.integers())
+def test_adaptive_when_one_is_always_in_service_then_it_never_starves_however_bad_it_is(
+    history: list[set[int]], seed: int
+) -> None:
+    scheduler, everyone = Adaptive(random.Random(seed)), providers(3)
+    waited = 0
+    for serving in history:
+        picked = scheduler.pick([everyone[index] for index in sorted(serving | {0})])
+        is_bad = picked is everyone[0]
+        scheduler.learn(picked, Outcome.UNAVAILABLE if is_bad else Outcome.ACCEPTED, 5.0 if is_bad else 0.01)
+        waited = 0 if is_bad else waited + 1
+        assert waited <= EXPLORATION * len(everyone) + len(everyone)
+
+
+def test_adaptive_when_speeds_differ_then_sooner_done_than_round_robin_and_the_slow_one_is_heard_of() -> None:
+    mails = 240
+    with unequal_providers() as esps:
+        fair = race(RoundRobin(), mails, esps)
+        adaptive = race(Adaptive(random.Random(1)), mails, esps)
+    assert sum(fair.taken.values()) == sum(adaptive.taken.values()) == mails
+    assert set(fair.taken.values()) == {mails // 3}
+    assert adaptive.seconds < fair.seconds
+    assert adaptive.taken["slow"] >= mails / EXPLORATION
 
 
 def test_adaptive_when_one_fails_fast_then_it_is_not_taken_for_fast() -> None:

@@ -67,6 +67,16 @@ def test_accepted_mail_arrives_to_the_byte_and_the_relays_id_is_kept() -> None:
     assert relay.commands[-1] == "QUIT"
 
 
+def test_delivery_id_where_the_relay_offers_dsn_goes_along_so_that_a_bounce_gives_it_back() -> None:
+    with FakeRelay(extensions=("DSN",)) as relay:
+        sender = provider(relay)
+        sender.send(Outgoing("0af3-1", "ann@example.com", "bob@example.com", RAW))
+        sender.send(Outgoing("a=b +é", "ann@example.com", "bob@example.com", RAW))
+        sender.close()
+    said = [command.rpartition("ENVID=")[2] for command in relay.commands if command.startswith("MAIL")]
+    assert said == ["0af3-1", "a+3Db+20+2B+C3+A9"]
+
+
 O = Outcome  # noqa: E741 - a table reads better
 TABLE: list[tuple[str, str, Outcome, dict[str, Any]]] = [
     ("greeting", "421 4.3.2 busy", O.UNAVAILABLE, {}),
@@ -217,6 +227,26 @@ def test_endless_reply_is_no_smtp_and_ends() -> None:
 def test_reply_of_several_lines_is_told_as_one_sentence() -> None:
     answer, _ = send_once({"rcpt": [say("550-5.1.1 No such\n550-5.1.1 user\n550 5.1.1 here\x1b[31m")]})
     assert answer.detail == "The relay refused the recipient: 550 5.1.1 No such user here [31m"
+
+
+@pytest.mark.parametrize(
+    ("script", "login", "outcome", "words"),
+    [
+        ({}, ("ann", "secret"), O.ACCEPTED, "accepts the log-in"),
+        ({}, ("ann", "other"), O.MISCONFIGURED, "wants another log-in: 535"),
+        ({"greeting": [say("421 4.3.2 busy")]}, ("ann", "secret"), O.UNAVAILABLE, "421"),
+        ({"ehlo": [CLOSE]}, ("ann", "secret"), O.UNAVAILABLE, "closed"),
+        ({"quit": [RESET]}, ("ann", "secret"), O.ACCEPTED, "accepts"),
+    ],
+)
+def test_check_when_asked_then_says_what_is_wrong_and_sends_nothing(
+    script: dict[str, list[Act]], login: tuple[str, str], outcome: Outcome, words: str
+) -> None:
+    with FakeRelay(script, extensions=("AUTH PLAIN",), login=login) as relay:
+        answer = provider(relay, user="ann", password="secret").check()
+    assert answer.outcome is outcome
+    assert words in answer.detail
+    assert not any(command.startswith("MAIL") for command in relay.commands)
 
 
 # Connections that are kept

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -17,10 +20,12 @@ from sqlalchemy.exc import IntegrityError
 from mta.errors import KeyConflict
 from mta.outcomes import Status
 from mta.spool import Spool
-from mta.submission import NewSubmission, Priority
+from mta.submission import NewSubmission, Priority, Submission
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE, deliveries, metadata, submissions
 from store import Database, migrate
 from tests.mta.scripted import mail
+
+Result = TypeVar("Result")
 
 NOW = 1_800_000_000.0
 LIFETIME = 86400.0
@@ -115,6 +120,57 @@ def test_submit_when_many_come_at_once_with_few_keys_then_one_submission_a_key(
     with database.read() as connection:
         assert connection.scalar(select(func.count()).select_from(submissions)) == 8
         assert connection.scalar(select(func.count()).select_from(deliveries)) == 8
+
+
+@pytest.fixture
+def spools(database: Database) -> Iterator[list[Spool]]:
+    """Of several processes, as far as the database can tell: each has connections of its own."""
+    others = [Database(database.url.render_as_string(hide_password=False)) for _ in range(4)]
+    yield [Spool(one) for one in others]
+    for one in others:
+        one.close()
+
+
+def at_once(spools: list[Spool], submit: Callable[[Spool, int], Result]) -> list[Result]:
+    """What each of several submitters of each spool gets, all starting at the same moment."""
+    submitters = [spool for spool in spools for _ in range(4)]
+    barrier = threading.Barrier(len(submitters))
+
+    def start(number: int) -> Result:
+        barrier.wait()
+        return submit(submitters[number], number)
+
+    with ThreadPoolExecutor(len(submitters)) as pool:
+        return list(pool.map(start, range(len(submitters))))
+
+
+def test_submit_when_several_processes_use_one_key_at_once_then_one_of_them_made_the_submission(
+    spools: list[Spool], database: Database
+) -> None:
+    def submit(key: str, spool: Spool, _number: int) -> tuple[Submission, bool]:
+        return spool.submit(mail(key=key), NOW, LIFETIME)
+
+    for race in range(10):
+        made = at_once(spools, partial(submit, f"{race}"))
+        assert len({submission.id for submission, _ in made}) == 1
+        assert [is_new for _, is_new in made].count(True) == 1
+    with database.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(deliveries)) == 10
+
+
+def test_submit_when_several_processes_use_one_key_for_different_mails_at_once_then_one_mail_wins(
+    spools: list[Spool], database: Database
+) -> None:
+    def submit(key: str, spool: Spool, number: int) -> bool:
+        try:
+            return spool.submit(mail(key=key, subject=f"Mail {number}"), NOW, LIFETIME)[1]
+        except KeyConflict:
+            return False
+
+    for race in range(10):
+        assert at_once(spools, partial(submit, f"{race}")).count(True) == 1
+    with database.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(deliveries)) == 10
 
 
 def test_submit_when_one_conflicts_among_many_then_only_that_is_refused(spool: Spool) -> None:
@@ -237,17 +293,22 @@ def test_migration_when_done_then_tables_are_those_of_the_code(database: Databas
         assert compare_metadata(context, metadata) == []
 
 
+def words(sql: str) -> tuple[str, ...]:
+    """In any order: a column that was added later stands last."""
+    return tuple(sorted(re.findall(r"\w+|[^\w\s,]+", sql)))
+
+
 def test_migration_when_done_on_sqlite_then_as_the_code_would_make_them(tmp_path: Path) -> None:
     """Checks, partial indexes and row ids too, which a comparison by Alembic leaves out."""
     database = Database(f"sqlite:///{tmp_path / 'migrated.db'}")
     migrate(database, MTA_MIGRATIONS, MTA_VERSION_TABLE)
     with database.read() as connection:
         made = connection.execute(text("SELECT sql FROM sqlite_master WHERE name LIKE 'spool%'")).scalars()
-        by_migration = {" ".join(sql.split()) for sql in made if sql}
+        by_migration = {words(sql) for sql in made if sql}
     other = Database("sqlite://")
     with other.transaction() as connection:
         metadata.create_all(connection)
         made = connection.execute(text("SELECT sql FROM sqlite_master WHERE name LIKE 'spool%'")).scalars()
-        assert {" ".join(sql.split()) for sql in made if sql} == by_migration
+        assert {words(sql) for sql in made if sql} == by_migration
     other.close()
     database.close()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 
 from mta.claim import Claim, Result
 from mta.holder import is_gone, new_holder
@@ -19,6 +20,7 @@ from mta.submission import Delivery, Priority, Submission
 from mta.tables import deliveries
 from mta.verdict import Verdict
 from store import Database
+from store.driver import Driver
 from tests.mta.scripted import mail
 
 NOW = 1_800_000_000.0
@@ -119,28 +121,28 @@ def test_claim_when_priorities_differ_then_the_higher_first_and_then_the_older(
 
 
 def test_claim_when_many_wait_then_found_by_an_index(
-    ours: Leases, database: Database, submit: Callable[..., Submission]
+    ours: Leases, database: Database, submit: Callable[..., Submission], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit()
-    claims: list[tuple[str, object]] = []
+    claims: list[tuple[str, Sequence[Any]]] = []
+    rows = Driver.rows
 
-    def note(
-        _connection: object, _cursor: object, statement: str, parameters: object, *_more: object
-    ) -> None:
+    def note(driver: Driver, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         if "LIMIT" in statement:
             claims.append((statement, parameters))
+        return rows(driver, statement, parameters)
 
-    event.listen(database.engine, "before_cursor_execute", note)
+    monkeypatch.setattr(Driver, "rows", note)
     ours.turn(NOW, UNTIL, want=5)
-    event.remove(database.engine, "before_cursor_execute", note)
+    monkeypatch.undo()
     assert len(claims) == len(Priority)
     explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
     with database.read() as connection:
         if not database.is_sqlite:  # which would rather scan a table of one row
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         for statement, parameters in claims:
-            rows = connection.exec_driver_sql(f"{explain} {statement}", parameters)
-            plan = " ".join(str(row[3 if database.is_sqlite else 0]) for row in rows)
+            steps = Driver.below(connection).rows(f"{explain} {statement}", parameters)
+            plan = " ".join(str(row[3 if database.is_sqlite else 0]) for row in steps)
             assert "spool_deliveries_due" in plan
             assert "TEMP B-TREE" not in plan
             assert "Sort" not in plan
@@ -207,6 +209,44 @@ def test_start_when_called_twice_for_one_attempt_then_made_once(
     claim = claim_one(ours)
     assert ours.start(claim.id, 0, "smtp", NOW)
     assert not ours.start(claim.id, 0, "smtp", NOW)
+
+
+def test_start_when_the_attempt_before_is_not_written_yet_then_that_is_too(
+    spool: Spool, ours: Leases, submit: Callable[..., Submission]
+) -> None:
+    submit()
+    claim = started(ours)
+    refused = Result(Outcome.UNAVAILABLE, 7, "421 busy", "abc")
+    assert ours.start(claim.id, 1, "ses", NOW + 1, refused)
+    first, second = delivery(spool, claim).attempts
+    assert (first.provider, first.outcome, first.ms, first.detail) == (
+        "smtp",
+        Outcome.UNAVAILABLE,
+        7,
+        "421 busy",
+    )
+    assert (second.provider, second.outcome) == ("ses", None)
+
+
+def test_follow_clock_when_written_in_the_future_then_waits_keep_their_length_and_appointments_their_time(
+    database: Database, ours: Leases, submit: Callable[..., Submission]
+) -> None:
+    hour = 3600.0
+    submit("due@example.com", at=NOW + hour)
+    submit("undo@example.com", at=NOW + hour, not_before=NOW + hour + 10)
+    submit("appointed@example.com", at=NOW + hour, not_before=NOW + 3 * hour)
+    submit("ordinary@example.com", at=NOW - 10, not_before=NOW + 30)
+
+    def dues() -> dict[str, float]:
+        with database.read() as connection:
+            rows = connection.execute(select(deliveries.c.recipient, deliveries.c.due))
+            return {row.recipient.partition("@")[0]: row.due - NOW for row in rows}
+
+    assert ours.follow_clock(NOW) == 2
+    expected = {"due": 0.0, "undo": 10.0, "appointed": 3 * hour, "ordinary": 30.0}
+    assert dues() == pytest.approx(expected)
+    assert ours.follow_clock(NOW) == 0
+    assert dues() == pytest.approx(expected)
 
 
 def test_settle_when_accepted_then_final_and_never_claimed_again(

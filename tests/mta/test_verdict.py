@@ -65,6 +65,14 @@ def test_judge_when_rejected_then_failed_at_once_with_the_reason(outcome: Outcom
     assert verdict.detail == "So it says."
 
 
+@pytest.mark.parametrize("outcome", [Outcome.REJECTED_RECIPIENT, Outcome.REJECTED_MESSAGE])
+def test_judge_when_rejected_after_an_unclear_attempt_then_it_does_not_say_failed(outcome: Outcome) -> None:
+    verdict = judge(replace(CLAIM, doubtful=True), answer(outcome), AT)
+    assert (verdict.status, verdict.due, verdict.again) == (Status.UNCERTAIN, None, False)
+    assert "stays unknown" in verdict.notice
+    assert verdict.detail == "So it says."
+
+
 def test_judge_when_rejected_for_a_reason_of_the_provider_then_one_other_is_tried_once() -> None:
     maybe = answer(Outcome.REJECTED_MESSAGE, try_other=True)
     first = judge(CLAIM, maybe, AT)
@@ -213,5 +221,5 @@ def test_judge_when_anything_comes_then_it_is_final_or_due_or_goes_on(
     else:
         assert verdict.status in {Status.DEFERRED, Status.UNCERTAIN}
         assert verdict.due > NOW
-    if verdict.status is Status.FAILED and not outcome.startswith("rejected"):
+    if verdict.status is Status.FAILED:
         assert not doubtful, "what may have been accepted has not failed for certain"

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 
 @contextmanager
@@ -28,18 +28,34 @@ def private_postgres(*options: str) -> Iterator[str]:
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
     data = folder / "data"
-    arguments = " ".join(
-        f"-c {option}" for option in (f"unix_socket_directories={folder}", "listen_addresses=", *options)
-    )
     try:
         _run(binaries / "initdb", "-D", data, "-U", "bitmail", "-A", "trust", "-E", "UTF8", "--no-sync")
-        _run(binaries / "pg_ctl", "-D", data, "-l", folder / "log", "-o", arguments, "-w", "start")
+        with (data / "postgresql.conf").open("a") as configuration:
+            for option in (f"unix_socket_directories={folder}", "listen_addresses=", *options):
+                name, _, value = option.partition("=")
+                configuration.write(f"{name} = '{value}'\n")
+        start(folder)
         try:
             yield f"postgresql+psycopg://bitmail@/postgres?host={quote(str(folder), safe='')}"
         finally:
-            _run(binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+            stop(folder)
     finally:
         shutil.rmtree(folder)
+
+
+def folder_of(url: str) -> Path:
+    """The folder of a private server, by its URL."""
+    return Path(parse_qs(urlsplit(url).query)["host"][0])
+
+
+def start(folder: Path) -> None:
+    """Start a private server."""
+    _run(_binaries() / "pg_ctl", "-D", folder / "data", "-l", folder / "log", "-w", "start")
+
+
+def stop(folder: Path) -> None:
+    """End a private server as a crash does."""
+    _run(_binaries() / "pg_ctl", "-D", folder / "data", "-m", "immediate", "-w", "stop")
 
 
 def _binaries() -> Path:

@@ -1,0 +1,1 @@
+"""Hooks: what providers call us with. Each module turns the raw bytes of a call into verified facts."""

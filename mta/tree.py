@@ -1,0 +1,94 @@
+"""The tree of a MIME mail: where its parts are, for those who hand it on part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from mta.fields import Head, parameters, read_head
+from mta.parsed import DEPTH, decoded, parts_of
+
+SEALED = {
+    "multipart/signed": "a signature",
+    "multipart/encrypted": "encryption",
+    "application/pkcs7-mime": "encryption",
+    "application/x-pkcs7-mime": "encryption",
+    "multipart/report": "the form of a report",
+}
+"""Kinds whose meaning is lost when the mail is put together anew (RFC 1847, RFC 8551, RFC 6522)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A mail, or a part of one.
+
+    Attributes:
+        raw: the whole mail, of which it is a stretch.
+        start, end: where its head begins and its body ends.
+        head: its fields.
+        kind: its media type in lower case.
+        details: the parameters of its media type.
+        parts: what a multipart holds; empty for all else, and where it cannot be parted.
+    """
+
+    raw: bytes = field(repr=False)
+    start: int
+    end: int
+    head: Head
+    kind: str
+    details: dict[str, str]
+    parts: tuple[Entity, ...]
+
+    @property
+    def body(self) -> bytes:
+        """The body as it came."""
+        return self.raw[self.head.body_start : self.end]
+
+    @property
+    def content(self) -> bytes:
+        """The octets that the body stands for."""
+        return decoded(self.body, self.head)
+
+    @property
+    def file_name(self) -> str:
+        """The name that it has as a file, or ""."""
+        _, where = parameters(self.head.get("content-disposition"))
+        return where.get("filename") or self.details.get("name", "")
+
+    @property
+    def is_file(self) -> bool:
+        """It is a file, or an image: not text to be read with the mail."""
+        disposition, _ = parameters(self.head.get("content-disposition"))
+        readable = self.kind in ("text/plain", "text/html") or "/" not in self.kind
+        return not self.parts and (not readable or disposition == "attachment" or bool(self.file_name))
+
+    def walk(self) -> Iterator[Entity]:
+        """It and all below it, in their order."""
+        yield self
+        for part in self.parts:
+            yield from part.walk()
+
+
+def read_tree(raw: bytes, start: int = 0, end: int | None = None, depth: int = 0) -> Entity:
+    """The tree of a mail; what cannot be parted, or is nested too deep, is left whole. Never fails."""
+    limit = len(raw) if end is None else end
+    head = read_head(raw, start, limit)
+    kind, details = parameters(head.get("content-type"))
+    parts: tuple[Entity, ...] = ()
+    if kind.startswith("multipart/") and depth < DEPTH:
+        found = parts_of(raw, details.get("boundary", ""), head.body_start, limit)
+        spans = found[0] if found else []
+        parts = tuple(read_tree(raw, first, last, depth + 1) for first, last in spans)
+    return Entity(raw, start, limit, head, kind or "text/plain", details, parts)
+
+
+def needs_mime(tree: Entity) -> str:
+    """What of a mail only a provider can carry that takes MIME as it is, in words that follow “has”; or ""."""
+    if tree.head.get("dkim-signature"):
+        return "a DKIM signature of its own"
+    for entity in tree.walk():
+        if entity.kind in SEALED:
+            return SEALED[entity.kind]
+        if entity.is_file and not entity.body.strip():
+            return "an empty file"
+    return ""
