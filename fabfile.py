@@ -36,7 +36,7 @@ def run(context):
 
 @task(help={"python": "the one of the hosts; makes the artefact that a deploy brings to them"})
 def build(context, python=""):
-    """Build the front end; with --python /usr/bin/python3, the artefact."""
+    """Build the front end; with --python, a release."""
     from bitmail import frontend
     from deploy import artefact
     from deploy.errors import DeployError

@@ -61,6 +61,7 @@ class Stage(BaseModel):
         domain: what browsers ask for.
         known_hosts: file with the hosts' SSH keys.
         settings: file with the settings of every host; secrets are in it.
+        keys: file of sealed keys, whose passphrase is asked for; None for none.
         certificate, certificate_key: files for TLS; without them each host signs its own.
         user: the account on the hosts.
         identity: file of the SSH key; without it ssh-agent is asked.
@@ -75,6 +76,7 @@ class Stage(BaseModel):
     domain: str = Field(pattern=r"^[A-Za-z0-9.-]+$")
     known_hosts: Path
     settings: Path
+    keys: Path | None = None
     certificate: Path | None = None
     certificate_key: Path | None = None
     user: str = Field(default="deploy", pattern=NAME)
@@ -126,7 +128,7 @@ def read_stage(name: str, path: Path = HOSTS) -> Stage:
             for fault in error.errors()
         )
         raise BadHosts(f"{path}: {'; '.join(faults)}") from None
-    paths = ("known_hosts", "settings", "certificate", "certificate_key", "identity")
+    paths = ("known_hosts", "settings", "keys", "certificate", "certificate_key", "identity")
     found = {
         field: ROOT / path.expanduser() for field in paths if (path := getattr(stage, field)) is not None
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy import releases, supervisor
+from deploy import keys, releases, supervisor
 from deploy.artefact import Artefact
 from deploy.errors import DeployError
 from deploy.hosts import Role, Stage
@@ -72,7 +72,11 @@ def provision(remote: Remote, artefact: Artefact) -> None:
     releases.make_environment(remote, artefact)
     if not stage.settings.exists():
         raise DeployError(f"{stage.settings} is missing. Write the BITMAIL_… settings of the stage there.")
-    remote.write(stage.settings.read_text(), f"{releases.BASE}/shared/env", mode="600")
+    settings = stage.settings.read_text()
+    if stage.keys is not None:
+        remote.put(stage.keys, f"{releases.BASE}/shared/keys.sealed")
+        settings += f"\n{keys.SETTING}={keys.place(remote)}\n"
+    remote.write(settings, f"{releases.BASE}/shared/env", mode="600")
     if supervisor_of(remote) is Supervisor.SYSTEMD:
         # Units of a user start at boot and outlive the last log-in; and the user may read what they log.
         remote.run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from deploy import releases
+from deploy import keys, releases
 from deploy.artefact import Artefact
 from deploy.errors import DeployError, RolledBack
 from deploy.hosts import Stage
@@ -13,7 +13,7 @@ from deploy.remote import Remote, Say, connected, on_all
 
 
 @contextmanager
-def locked(stage: Stage, say: Say, *, dry: bool = False) -> Iterator[list[Remote]]:
+def locked(stage: Stage, say: Say, *, dry: bool = False, passphrase: str = "") -> Iterator[list[Remote]]:
     """The serving hosts of a stage, while nobody else deploys to them.
 
     Raises:
@@ -23,6 +23,7 @@ def locked(stage: Stage, say: Say, *, dry: bool = False) -> Iterator[list[Remote
         on_all(remotes, lambda remote: remote.run(f"mkdir -p {releases.BASE}"))
         for remote in remotes:
             locks.enter_context(remote.alone(releases.LOCK))
+        on_all(remotes, lambda remote: keys.bring(remote, passphrase))
         yield remotes
 
 
@@ -33,7 +34,7 @@ def deploy(stage: Stage, artefact: Artefact, say: Say, *, dry: bool = False) -> 
         RolledBack: it failed on one host while hosts were switched; all are on the release before.
         DeployError: it failed before that; nothing has changed.
     """
-    with locked(stage, say, dry=dry) as remotes:
+    with locked(stage, say, dry=dry, passphrase=keys.ask(stage)) as remotes:
         on_all(remotes, lambda remote: releases.prepare(remote, artefact))
         on_all(remotes, lambda remote: releases.try_aside(remote, artefact.tag))
         for (
@@ -109,7 +110,7 @@ def roll_back(stage: Stage, tag: str, say: Say, *, dry: bool = False) -> str:
 
 def restart(stage: Stage, say: Say, *, dry: bool = False) -> None:
     """Restart what serves, host by host; the next one only once the one before serves again."""
-    with locked(stage, say, dry=dry) as remotes:
+    with locked(stage, say, dry=dry, passphrase=keys.ask(stage)) as remotes:
         for remote in remotes:
             tag = releases.current(remote)
             if tag is None:

@@ -41,7 +41,7 @@ def _read(stage: str, hosts_file: str) -> Stage:
 
 @task(help={"stage": STAGE, "dry-run": DRY, "hosts-file": HOSTS_FILE})
 def deploy(context: Any, stage: str, dry_run: bool = False, hosts_file: str = str(HOSTS)) -> None:
-    """Build this commit and let all hosts of a stage serve it, or none."""
+    """Let all hosts of a stage serve this commit, or none."""
     with _plainly():
         found = _read(stage, hosts_file)
         made = artefacts.build(found.python, say)
@@ -63,7 +63,7 @@ def stage_deploy(context: Any, dry_run: bool = False, hosts_file: str = str(HOST
 
 @task(help={"stage": STAGE, "dry-run": DRY, "hosts-file": HOSTS_FILE})
 def provision(context: Any, stage: str, dry_run: bool = False, hosts_file: str = str(HOSTS)) -> None:
-    """Make new hosts ready, once; the only task that needs root."""
+    """Make new hosts ready; the only task that needs root."""
     with _plainly():
         found = _read(stage, hosts_file)
         made = artefacts.build(found.python, say)
@@ -79,7 +79,7 @@ def provision(context: Any, stage: str, dry_run: bool = False, hosts_file: str =
 def rollback(
     context: Any, stage: str, tag: str = "", dry_run: bool = False, hosts_file: str = str(HOSTS)
 ) -> None:
-    """Go back to the release before, or to --tag TAG, on all hosts."""
+    """Go back to the release before, or to --tag TAG."""
     with _plainly():
         found = rollout.roll_back(_read(stage, hosts_file), tag, say, dry=dry_run)
         say(f"{stage} would serve {found}." if dry_run else f"{stage} serves {found}.")
@@ -101,7 +101,7 @@ def releases(context: Any, stage: str, hosts_file: str = str(HOSTS)) -> None:
 
 @task(help={"stage": STAGE, "hosts-file": HOSTS_FILE})
 def status(context: Any, stage: str, hosts_file: str = str(HOSTS)) -> None:
-    """Say how each host is; ends with 1 unless all serve the same."""
+    """Say how each host is; 1 unless all serve the same."""
     with _plainly():
         sys.exit(0 if states.status(_read(stage, hosts_file), say) else 1)
 
@@ -134,7 +134,7 @@ def backup(
 def restore(
     context: Any, stage: str, host: str, file: str, dry_run: bool = False, hosts_file: str = str(HOSTS)
 ) -> None:
-    """Put a backup in place of a host's database; the stage serves nothing meanwhile."""
+    """Put a backup in place of a host's database."""
     with _plainly():
         backups.restore(_read(stage, hosts_file), host, Path(file), say, dry=dry_run)
         say("The backup is in place.")

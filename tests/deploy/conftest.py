@@ -23,6 +23,8 @@ class Stage:
 
     project: Project
     lab: Lab
+    settings: dict[str, str]
+    database_url: str
 
 
 @pytest.fixture(scope="package")
@@ -43,7 +45,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         "build", "--python", "/usr/bin/python3"
     )  # while the packages can be had: later there is no way to them
     project.keep_wheels()
-    with lab(folder, made) as hosts, private_postgres(*network), redis(hosts.here):
+    with lab(folder, made) as hosts, private_postgres(*network) as url, redis(hosts.here):
         settings = {
             "BITMAIL_DOMAIN": DOMAIN,
             "BITMAIL_ORIGINS": f"https://{DOMAIN}",
@@ -54,7 +56,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         project.name_hosts(hosts, settings)
         project.does("provision", "--stage", "lab")
         project.does("deploy", "--stage", "lab")
-        yield Stage(project, hosts)
+        yield Stage(project, hosts, settings, url)
 
 
 Browse = Callable[[str], Page]

@@ -9,11 +9,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from mta.sealing import seal
 from tests.deploy.machines import CACHE, Lab
 
 ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = "mail.test"
 PATIENCE = 300
+PASSPHRASE = "a start-up passphrase of the lab"
+SEALED = "the secret that it unseals"
 
 HOSTS = """\
 [stages.lab]
@@ -21,6 +24,7 @@ domain = "{domain}"
 known_hosts = "{known_hosts}"
 identity = "{identity}"
 settings = "{settings}"
+keys = "{keys}"
 keep = 3
 """
 HOST = """
@@ -45,7 +49,10 @@ class Project:
         """Write the file of hosts, and their settings."""
         env = self.folder / "deploy/lab.env"
         env.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-        hosts = HOSTS.format(domain=DOMAIN, known_hosts=lab.known_hosts, identity=lab.identity, settings=env)
+        keys = self.folder.parent / "keys.sealed"
+        keys.write_bytes(seal({"BITMAIL_INCOMING_SECRET": SEALED}, PASSPHRASE))
+        files = {"known_hosts": lab.known_hosts, "identity": lab.identity, "settings": env, "keys": keys}
+        hosts = HOSTS.format(domain=DOMAIN, **files)
         for machine in lab.machines.values():
             hosts += HOST.format(name=machine.name, address=machine.address)
         (self.folder / "deploy/hosts.toml").write_text(hosts)
@@ -76,7 +83,7 @@ class Project:
             [fab, *words],
             cwd=self.folder,
             env=kept,
-            stdin=subprocess.DEVNULL,
+            input=f"{PASSPHRASE}\n",
             capture_output=True,
             text=True,
             timeout=PATIENCE,

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.deploy.conftest import Browse, Stage
 from tests.deploy.load import Script, load
-from tests.deploy.project import DOMAIN
+from tests.deploy.project import DOMAIN, PASSPHRASE, SEALED
 from tests.e2e.test_the_whole_path import PASSWORD, compose, log_in
 from tests.mta.scripted import wait_until
 
@@ -176,3 +176,25 @@ def test_a_backup_when_restored_then_what_came_after_it_is_gone_and_all_before_i
         assert client.post("/api/login", auth=("newcomer", "another password")).status_code == 200
         assert client.post("/api/login", auth=("ivan", "another password")).status_code == 401
         assert client.post("/api/login", auth=("ivan", PASSWORD)).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["web1", "web2"])
+def test_a_passphrase_when_it_unsealed_the_keys_then_lies_in_memory_alone_and_nobody_else_sees_it(
+    stage: Stage, host: str
+) -> None:
+    machine = stage.lab.machines[host]
+    places = "/home /etc /var /root /proc/[0-9]*/cmdline /proc/[0-9]*/environ"
+    for secret in (PASSPHRASE, SEALED):
+        assert (
+            machine.run(
+                f"grep -rlsF '{secret}' {places} | grep -v '^/proc/self/\\|^/proc/thread-self/'"
+            ).split()
+            == []
+        )
+    assert machine.run(f"grep -rlF '{PASSPHRASE}' /dev/shm").split() == ["/dev/shm/bitmail-1000/passphrase"]
+    assert machine.run("stat -c '%a %U' /dev/shm/bitmail-1000 /dev/shm/bitmail-1000/passphrase").split("\n")[
+        :2
+    ] == [
+        "700 deploy",
+        "600 deploy",
+    ]
