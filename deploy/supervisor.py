@@ -10,7 +10,8 @@ from deploy.remote import Remote
 UNITS = ".config/systemd/user"
 CONFIGURATION = "bitmail/supervisor/supervisord.conf"
 SUPERVISORCTL = f"bitmail/supervisor/venv/bin/supervisorctl -c {CONFIGURATION}"
-SUPERVISORD = f"bitmail/supervisor/venv/bin/supervisord -c {CONFIGURATION}"
+# With its whole path, since it goes to another folder and reads its configuration again later.
+SUPERVISORD = f'bitmail/supervisor/venv/bin/supervisord -c "$HOME/{CONFIGURATION}"'
 BUS = 'export XDG_RUNTIME_DIR="/run/user/$(id -u)"; '
 PATIENCE = 90
 """Seconds until a service has ended and begun."""
@@ -134,7 +135,7 @@ def _install_supervisord(remote: Remote, environment: str, port: int) -> None:
     ]
     remote.write(SUPERVISORD_CONFIGURATION + "".join(programs), CONFIGURATION)
     # With no release yet its programs go on trying, and the first deploy finds them.
-    remote.run(f"{SUPERVISORCTL} pid >/dev/null 2>&1 && {SUPERVISORCTL} update || {SUPERVISORD}")
+    remote.run(f"if {SUPERVISORCTL} pid >/dev/null 2>&1; then {SUPERVISORCTL} update; else {SUPERVISORD}; fi")
 
 
 def restart(remote: Remote, role: Role) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
@@ -28,35 +30,35 @@ class Stage:
 
 
 @pytest.fixture(scope="package")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage() -> Iterator[Stage]:
     """Two web hosts, one with systemd and one without, on one PostgreSQL and one Redis; the release r1 serves."""
     if reason := why_not():
         pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("lab")
-    access = folder / "pg_hba.conf"
-    access.write_text(f"local all all trust\nhost all all {NETWORK}.0/24 trust\n")
-    for path in (access, *access.parents[:3]):
-        path.chmod(0o755)
-    made = [("web1", True), ("web2", False)]
-    network = (f"listen_addresses={NETWORK}.1", f"hba_file={access}", "fsync=off")
-    project = clone(folder / "project")
-    project.release("r1")
-    project.does(
-        "build", "--python", "/usr/bin/python3"
-    )  # while the packages can be had: later there is no way to them
-    project.keep_wheels()
-    with lab(folder, made) as hosts, private_postgres(*network) as url, redis(hosts.here):
-        settings = {
-            "BITMAIL_DOMAIN": DOMAIN,
-            "BITMAIL_ORIGINS": f"https://{DOMAIN}",
-            "BITMAIL_DATABASE_URL": f"postgresql+psycopg://bitmail@{hosts.here}/postgres",
-            "BITMAIL_REDIS_URL": f"redis://{hosts.here}:6379/0",
-            "BITMAIL_PROVIDERS": "loopback",
-        }
-        project.name_hosts(hosts, settings)
-        project.does("provision", "--stage", "lab")
-        project.does("deploy", "--stage", "lab")
-        yield Stage(project, hosts, settings, url)
+    # Not a folder of pytest's, to which the database's account has no way.
+    with tempfile.TemporaryDirectory(prefix="bitmail-lab-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        access = folder / "pg_hba.conf"
+        access.write_text(f"local all all trust\nhost all all {NETWORK}.0/24 trust\n")
+        network = (f"listen_addresses={NETWORK}.1", f"hba_file={access}", "fsync=off")
+        project = clone(folder / "project")
+        project.release("r1")
+        # While the packages can be had: the hosts and who deploys to them have no way to those.
+        project.does("build", "--python", "/usr/bin/python3")
+        project.keep_wheels()
+        hosts = [("web1", True), ("web2", False)]
+        with lab(folder, hosts) as made, private_postgres(*network) as url, redis(made.here):
+            settings = {
+                "BITMAIL_DOMAIN": DOMAIN,
+                "BITMAIL_ORIGINS": f"https://{DOMAIN}",
+                "BITMAIL_DATABASE_URL": f"postgresql+psycopg://bitmail@{made.here}/postgres",
+                "BITMAIL_REDIS_URL": f"redis://{made.here}:6379/0",
+                "BITMAIL_PROVIDERS": "loopback",
+            }
+            project.name_hosts(made, settings)
+            project.does("provision", "--stage", "lab")
+            project.does("deploy", "--stage", "lab")
+            yield Stage(project, made, settings, url)
 
 
 Browse = Callable[[str], Page]

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,6 +144,10 @@ class Machine:
         else:
             self.process.kill()
         self.process.wait(PATIENCE)
+        for hierarchy in Path("/sys/fs/cgroup").glob("*"):
+            for left in (hierarchy / "payload", hierarchy / "supervisor"):
+                with suppress(OSError):  # of another one that still runs
+                    left.rmdir()
 
     def run(self, command: str) -> str:
         """Run a command inside, as root; what it printed."""
