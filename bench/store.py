@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from bench.figures import Figure, report
-from store import Blobs, Database, JsonStore, MemoryStore, SqlStore, migrate
+from store import Blobs, Database, JsonStore, MemoryStore, SearchIndex, SqlStore, migrate
 from store.driver import Driver
 from store.engine import SQLITE_PRAGMAS
 from store.proxy import ProxyStore, StoreServer
@@ -235,7 +235,7 @@ def bench_puts(name: str, database: Database, store: JsonStore, seconds: float) 
 def served(store: SqlStore, database: Database) -> Iterator[ProxyStore]:
     """The store by proxy on the loopback."""
     config = uvicorn.Config(
-        make_server(store, Blobs(database), SECRET), port=0, log_level="warning", access_log=False
+        make_server(store, Blobs(database), SearchIndex(database), SECRET), port=0, log_level="warning", access_log=False
     )
     ready = threading.Event()
 

@@ -23,7 +23,7 @@ from bitmail.shutdown import ExitStatus, Shutdown, is_disk_full
 from mta.configuration import ConfigurationError, read_settings
 from mta.errors import UnknownScheduler
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
-from store import Database, StoreError, migrate
+from store import SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE, Database, StoreError, migrate
 
 
 def serve(settings: Settings) -> ExitStatus:
@@ -60,6 +60,7 @@ def bring_up(settings: Settings) -> ExitStatus:
         migrate(database, MTA_MIGRATIONS, MTA_VERSION_TABLE, expand_only=True)
         if not settings.store_url:
             migrate(database, expand_only=True)
+            migrate(database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE, expand_only=True)
     command.say("The database is that of this release.")
     return ExitStatus.OK
 

@@ -18,9 +18,11 @@ from bitmail.gate import Gate
 from bitmail.live import Live
 from bitmail.pages import compose, login, mailbox, settings, shell
 from bitmail.shield import Shield
+from bitmail.state.delivery import DeliveryState
 from bitmail.state.login import LogInState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
+from bitmail.state.selection import SelectionState
 from bitmail.state.session import SessionState
 from bitmail.state.settings import SettingsState
 from bitmail.version import version
@@ -67,12 +69,24 @@ app.add_middleware(Gate())
 app.register_lifespan_task(lifespan)
 
 app.add_page(login.login(), route=routes.LOG_IN, title="Log in · BitMail", on_load=LogInState.show)
-for route, name in ((routes.INBOX, "Inbox"), (routes.DRAFTS, "Drafts"), (routes.SENT, "Sent")):
+LISTS = (
+    (routes.INBOX, "Inbox"),
+    (routes.DRAFTS, "Drafts"),
+    (routes.OUTBOX, "Outbox"),
+    (routes.SENT, "Sent"),
+    (routes.ARCHIVE, "Archive"),
+    (routes.SPAM, "Spam"),
+    (routes.TRASH, "Trash"),
+    (routes.FOLDER, "Folder"),
+    (routes.SEARCH, "Search"),
+)
+OPENED = [SessionState.enter, MailboxState.open, SelectionState.clear]
+for route, name in LISTS:
     app.add_page(
         mailbox.mailbox(route, name),
         route=route,
-        title=f"{name} · BitMail",
-        on_load=[SessionState.enter, MailboxState.open, MessageState.open],
+        title=shell.title(route, name),
+        on_load=[*OPENED, MessageState.open, DeliveryState.open],
     )
 app.add_page(
     settings.settings(),
@@ -84,5 +98,5 @@ app.add_page(
     compose.compose(),
     route=routes.COMPOSE,
     title="New message · BitMail",
-    on_load=[SessionState.enter, MailboxState.open],
+    on_load=OPENED,
 )

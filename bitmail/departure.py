@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from bitmail.accounts import Accounts
 from bitmail.audit import Action, Audit
-from store import ANY, BlobStore, Entry, JsonStore, Match
+from store import ANY, BlobStore, Entry, JsonStore, Match, TextIndex
 
 PAGE = 200
 _FROM = re.compile(rb"^(>*From )", re.MULTILINE)
@@ -17,9 +17,12 @@ _FROM = re.compile(rb"^(>*From )", re.MULTILINE)
 class Departure:
     """Of every account; each call names whose."""
 
-    def __init__(self, store: JsonStore, blobs: BlobStore, accounts: Accounts, audit: Audit) -> None:
+    def __init__(
+        self, store: JsonStore, blobs: BlobStore, index: TextIndex, accounts: Accounts, audit: Audit
+    ) -> None:
         self._store = store
         self._blobs = blobs
+        self._index = index
         self._accounts = accounts
         self._audit = audit
 
@@ -48,6 +51,8 @@ class Departure:
         for whose in ({"user": user}, {"templates of": user}, {"suppressed_by": user}):
             for entry in self._entries(whose):
                 blobs.update(filter(None, [entry.data.get("blob")]))
+                if "mailbox" in entry.data:
+                    self._index.remove([entry.id])
                 removed += self._store.remove(entry.id)
         for blob in blobs:
             self._blobs.remove(blob, unless=[{"blob": blob}])

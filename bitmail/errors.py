@@ -45,6 +45,10 @@ class NoSuchMail(Refused):
     """There is no such mail for this person."""
 
 
+class NoSuchFolder(Refused):
+    """There is no such folder for this person."""
+
+
 class Unsendable(Refused):
     """A mail cannot be sent as it was written; every reason is in `errors`."""
 

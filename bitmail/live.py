@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
+from contextvars import Context
 
 import reflex as rx
 from reflex_base.event import Event, EventHandler
@@ -47,7 +48,8 @@ class Live:
     def changed(self, user: str) -> None:
         """Something of this person's changed; may be called from any thread."""
         try:
-            self._loop.call_soon_threadsafe(self._schedule, user)
+            # In a context of its own: a handler's would make what follows part of its own event.
+            self._loop.call_soon_threadsafe(self._schedule, user, context=Context())
         except RuntimeError:
             log.debug("the loop is closed; no page is left to tell")
 

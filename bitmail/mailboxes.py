@@ -1,121 +1,103 @@
-"""Mailboxes: what a person has received, sent and begun to write."""
+"""Mailboxes: what a person has received, sent and begun to write, and where it lies."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+from zoneinfo import ZoneInfo
 
-from bitmail.errors import NoSuchMail
+from bitmail.errors import NoSuchMail, Refused
+from bitmail.mail import PAGE, Mail, Moved, Only, Page, fits
+from bitmail.places import Folders, MailboxName
+from bitmail.search import parse_search
+from bitmail.threads import Threads, has_files
 from mta.parsed import ParsedMail, parse
-from store import BlobStore, Entry, JsonStore
+from store import BlobStore, Entry, JsonStore, TextIndex
 
-PAGE = 50
-"""Mails on one page of a list."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+__all__ = ["COUNTED", "GROUPS", "PAGE", "Mail", "MailboxName", "Mailboxes", "Moved", "Only", "Page"]
+
 COUNTED = 100
 """Counts go up to here; beyond it a page says "99+"."""
-GROUPS = (("user", "mailbox"), ("user", "mailbox", "unread"))
+GROUPS = (
+    ("user", "mailbox"),
+    ("user", "mailbox", "unread"),
+    ("user", "mailbox", "starred"),
+    ("user", "mailbox", "files"),
+    ("user", "thread"),
+    ("user", "message_id"),
+    ("kind", "user"),
+)
 """Keys that are always asked for together, for the store to index together."""
-
-
-class MailboxName(StrEnum):
-    """The mailboxes everyone has."""
-
-    INBOX = "INBOX"
-    DRAFTS = "Drafts"
-    OUTBOX = "Outbox"
-    SENT = "Sent"
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """One line of a mailbox.
-
-    Attributes:
-        id: the store's id; greater is newer.
-        mailbox: where it lies.
-        sender: as people read it: the name, or else the address.
-        sender_address: `local@domain`.
-        to, cc, bcc: as they were written, in one line each; Bcc only in one's own mail.
-        subject, snippet: text, perhaps empty.
-        date: seconds since the epoch.
-        unread: not opened yet.
-        submission: for sent mail, the submission's id.
-        key: for a draft, its id.
-    """
-
-    id: int
-    mailbox: MailboxName
-    sender: str
-    sender_address: str
-    to: str
-    cc: str
-    bcc: str
-    subject: str
-    snippet: str
-    date: float
-    unread: bool
-    submission: str
-    key: str
-    _blob: str
-
-    @classmethod
-    def of(cls, entry: Entry) -> Mail:
-        """The mail that an entry of the store stands for."""
-        data: Mapping[str, str] = entry.data
-        return cls(
-            id=entry.id,
-            mailbox=MailboxName(data["mailbox"]),
-            sender=data.get("sender", "") or data.get("sender_address", ""),
-            sender_address=data.get("sender_address", ""),
-            to=data.get("to", ""),
-            cc=data.get("cc", ""),
-            bcc=data.get("bcc", ""),
-            subject=data.get("subject", ""),
-            snippet=data.get("snippet", ""),
-            date=float(data.get("date", "0")),
-            unread=data.get("unread") == "1",
-            submission=data.get("submission", ""),
-            key=data.get("key", ""),
-            _blob=data.get("blob", ""),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Part of a mailbox, newest first.
-
-    Attributes:
-        mails: at most `PAGE` of them.
-        older: what to give as `before` for the next page, or None when this is the last.
-    """
-
-    mails: tuple[Mail, ...]
-    older: int | None
+GONE = "gone"
+"""The `mailbox` of what was deleted for good and waits to be taken out of the store."""
+_AT_ONCE = 8
+"""Changes made at once, so that they share commits."""
 
 
 class Mailboxes:
     """The mailboxes of everyone; each call names whose it is about, and touches nobody else's."""
 
-    def __init__(self, store: JsonStore, blobs: BlobStore) -> None:
+    def __init__(self, store: JsonStore, blobs: BlobStore, index: TextIndex, folders: Folders) -> None:
         self._store = store
         self._blobs = blobs
+        self._index = index
+        self._folders = folders
+        self._threads = Threads(store)
 
-    def page(self, user: str, mailbox: MailboxName, before: int | None = None) -> Page:
-        """One page of a mailbox; `before` is `Page.older` of the page above it."""
-        found = self._store.get(
-            {"user": user, "mailbox": mailbox.value}, newest_first=True, limit=PAGE + 1, before=before
-        )
-        mails = tuple(Mail.of(entry) for entry in found[:PAGE])
-        return Page(mails, mails[-1].id if len(found) > PAGE else None)
+    def page(
+        self,
+        user: str,
+        mailbox: str,
+        before: int | None = None,
+        *,
+        only: Only | None = None,
+        oldest_first: bool = False,
+    ) -> Page:
+        """One page of a mailbox, newest first unless asked otherwise.
 
-    def unread(self, user: str) -> int:
-        """How many mails in INBOX are unread, up to `COUNTED`."""
-        return self._counted({"user": user, "mailbox": MailboxName.INBOX.value, "unread": "1"})
+        Args:
+            user: whose.
+            mailbox: a place.
+            before: `Page.older` of the page above it.
+            only: show only such mails.
+            oldest_first: begin at the other end.
+        """
+        wanted = {"user": user, "mailbox": str(mailbox)} | ({only.value: "1"} if only else {})
+        return self._listed(wanted, before, newest_first=not oldest_first)
 
-    def drafts(self, user: str) -> int:
-        """How many drafts there are, up to `COUNTED`."""
-        return self._counted({"user": user, "mailbox": MailboxName.DRAFTS.value})
+    def conversation(self, user: str, thread: str, before: int | None = None) -> Page:
+        """One page of the mails of a thread, wherever they lie, newest first."""
+        return self._listed({"user": user, "thread": thread}, before)
+
+    def sizes(self, user: str, threads: Iterable[str]) -> dict[str, int]:
+        """How many mails each of these threads has, up to a hundred."""
+        return self._threads.sizes(user, threads)
+
+    def search(self, user: str, typed: str, zone: ZoneInfo, before: int | None = None) -> Page:
+        """One page of the mails in which something is found, newest first; drafts are not looked into.
+
+        Args:
+            user: whose.
+            typed: by the person; see `parse_search`.
+            zone: the person's time zone.
+            before: `Page.older` of the page above it.
+        """
+        ids = self._index.find(user, parse_search(typed, zone), limit=PAGE + 1, before=before)
+        entries = [self._find(user, id) for id in ids[:PAGE]]
+        mails = tuple(Mail.of(entry) for entry in entries if entry is not None)
+        return Page(mails, ids[PAGE - 1] if len(ids) > PAGE else None)
+
+    def unread(self, user: str, mailbox: str = MailboxName.INBOX) -> int:
+        """How many mails in a mailbox are unread, up to `COUNTED`."""
+        return self._counted({"user": user, "mailbox": str(mailbox), Only.UNREAD.value: "1"})
+
+    def count(self, user: str, mailbox: str) -> int:
+        """How many mails there are in a mailbox, up to `COUNTED`."""
+        return self._counted({"user": user, "mailbox": str(mailbox)})
 
     def mail(self, user: str, id: int) -> Mail:
         """One mail of this person.
@@ -131,6 +113,9 @@ class Mailboxes:
         Raises:
             NoSuchMail: as above, or its content is gone.
         """
+        data = self._entry(user, id).data
+        if "key" in data:
+            return ParsedMail(subject=data.get("subject", ""), text=data.get("text", ""))
         return parse(self.raw(user, id))
 
     def raw(self, user: str, id: int) -> bytes:
@@ -147,6 +132,62 @@ class Mailboxes:
     def mark_read(self, user: str, id: int) -> bool:
         """Take the mail as read; whether that is news."""
         return self._store.update_by_id(id, {"unread": "0"}, expecting={"user": user, "unread": "1"})
+
+    def set_unread(self, user: str, ids: Sequence[int], unread: bool) -> None:
+        """Take mails as not read yet, or as read."""
+        self._change(user, ids, {"unread": "1" if unread else "0"})
+
+    def set_starred(self, user: str, ids: Sequence[int], starred: bool) -> None:
+        """Mark mails with a star, or take it off."""
+        self._change(user, ids, {"starred": "1" if starred else "0"})
+
+    def move(self, user: str, ids: Sequence[int], to: str) -> list[Moved]:
+        """Move mails to another place; those that cannot lie there stay where they are.
+
+        Returns:
+            Those that were moved, with where they came from, for `put_back`.
+
+        Raises:
+            Refused: there is no such place.
+        """
+        if not self._folders.is_place(user, to):
+            raise Refused("There is no such folder any more.")
+        entries = [entry for id in dict.fromkeys(ids) if (entry := self._find(user, id)) is not None]
+        fitting = [entry for entry in entries if fits(Mail.of(entry), to)]
+        moved = [Moved(entry.id, entry.data["mailbox"]) for entry in fitting]
+        done = _each(lambda one: self._shift(user, one.id, one.origin, str(to)), moved)
+        return [one for one, was_moved in zip(moved, done, strict=True) if was_moved]
+
+    def put_back(self, user: str, moved: Sequence[Moved], to: str) -> int:
+        """Undo `move`; how many mails went back. What was moved on meanwhile stays where it is."""
+        return sum(_each(lambda one: self._shift(user, one.id, str(to), one.origin), moved))
+
+    def erase(self, user: str, ids: Sequence[int]) -> int:
+        """Delete mails for good; how many were. Only what lies in Trash is."""
+        wanted = list(dict.fromkeys(ids))
+        was_erased = _each(lambda id: self._erase(user, id), wanted)
+        erased = [id for id, was in zip(wanted, was_erased, strict=True) if was]
+        self._index.remove(erased)
+        return len(erased)
+
+    def empty_trash(self, user: str) -> int:
+        """Delete for good what lies in Trash; how many mails that were."""
+        erased = 0
+        while page := self._store.get({"user": user, "mailbox": MailboxName.TRASH.value}, limit=4 * PAGE):
+            erased += self.erase(user, [entry.id for entry in page])
+        return erased
+
+    def remove_folder(self, user: str, id: int) -> int:
+        """Remove a folder; what is in it goes to Archive, and how many mails that were.
+
+        Raises:
+            NoSuchFolder: there is none.
+        """
+        inside, moved = {"user": user, "mailbox": self._folders.folder(user, id).place}, 0
+        while page := self._store.get(inside, limit=4 * PAGE):
+            moved += len(self.move(user, [entry.id for entry in page], MailboxName.ARCHIVE))
+        self._folders.forget(user, id)
+        return moved
 
     def file(self, user: str, arrival: str, raw: bytes, received_at: float) -> bool:
         """Put a received mail into INBOX, durably and once.
@@ -174,15 +215,53 @@ class Mailboxes:
             "cc": ", ".join(address.label for address in mail.cc),
             "subject": mail.subject,
             "snippet": mail.snippet,
+            "indexed": "0",
+            "files": "1" if has_files(mail) else "0",
+            **self._threads.facts(user, mail, arrival),
         }
         _, created = self._store.put_if_absent({"user": user, "arrival": arrival}, data)
         return created
 
-    def _entry(self, user: str, id: int) -> Entry:
+    def _listed(self, wanted: Mapping[str, str], before: int | None, *, newest_first: bool = True) -> Page:
+        found = self._store.get(wanted, newest_first=newest_first, limit=PAGE + 1, before=before)
+        mails = tuple(Mail.of(entry) for entry in found[:PAGE])
+        return Page(mails, mails[-1].id if len(found) > PAGE else None)
+
+    def _change(self, user: str, ids: Sequence[int], changes: Mapping[str, str]) -> None:
+        mine = {"user": user}
+        known = [id for id in dict.fromkeys(ids) if self._find(user, id) is not None]
+        _each(lambda id: self._store.update_by_id(id, changes, expecting=mine), known)
+
+    def _shift(self, user: str, id: int, origin: str, to: str) -> bool:
+        return self._store.update_by_id(id, {"mailbox": to}, expecting={"user": user, "mailbox": origin})
+
+    def _erase(self, user: str, id: int) -> bool:
+        entry = self._find(user, id)
+        if entry is None:
+            return False
+        # Every word of it goes at once; the blob is forgotten later, when nobody else names it.
+        left = dict.fromkeys(entry.data, "") | {"mailbox": GONE, "erased": entry.data.get("blob", "")}
+        in_trash = {"user": user, "mailbox": MailboxName.TRASH.value}
+        return self._store.update_by_id(id, left, expecting=in_trash)
+
+    def _find(self, user: str, id: int) -> Entry | None:
         entry = self._store.get_by_id(id)
         if entry is None or entry.data.get("user") != user or "mailbox" not in entry.data:
+            return None
+        return entry
+
+    def _entry(self, user: str, id: int) -> Entry:
+        entry = self._find(user, id)
+        if entry is None:
             raise NoSuchMail("There is no such mail. Go back to the list.")
         return entry
 
     def _counted(self, matching: Mapping[str, str]) -> int:
         return len(self._store.get(matching, limit=COUNTED))
+
+
+def _each(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    if len(items) < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(work, items))

@@ -14,10 +14,12 @@ from bitmail.audit import Action, Audit
 from bitmail.bounces import Bounces
 from bitmail.departure import Departure
 from bitmail.door import Client, Door
-from bitmail.drafts import Drafts
+from bitmail.drafts import Draft, Drafts, new_key
 from bitmail.errors import NoSuchMail
+from bitmail.librarian import Librarian
 from bitmail.mailboxes import Mailboxes
 from bitmail.outbox import Outbox
+from bitmail.places import Folders
 from bitmail.preferences import PreferencesKept
 from bitmail.secondfactor import SecondFactor
 from bitmail.senders import TrustedSenders
@@ -28,7 +30,7 @@ from mta.desk import Desk
 from mta.events import Event, EventKind
 from mta.incoming import IncomingMail
 from mta.submission import Submission
-from store import BlobStore, JsonStore
+from store import BlobStore, JsonStore, TextIndex
 
 log = logging.getLogger(__name__)
 
@@ -59,14 +61,16 @@ class MailModel:
     """Accounts, sessions, mailboxes, drafts and sending, over one store and one container. Every call may block.
 
     Attributes:
-        accounts, sessions, tokens, second_factor, audit, door, departure, preferences, mailboxes, trusted, drafts,
-            outbox, suppressions, bounces: the parts, each with its verbs.
+        accounts, sessions, tokens, second_factor, audit, door, departure, preferences, mailboxes, folders, trusted,
+            drafts, outbox, suppressions, bounces: the parts, each with its verbs.
+        librarian: what works behind them; to be started and stopped.
     """
 
     def __init__(
         self,
         store: JsonStore,
         blobs: BlobStore,
+        index: TextIndex,
         container: Desk,
         domain: str,
         *,
@@ -76,6 +80,7 @@ class MailModel:
         """
         Args:
             store, blobs: where everything is kept.
+            index: finds it by its words.
             container: sends.
             domain: the part after the @ of every account.
             secret: signs what browsers bring back; the same in every process.
@@ -87,10 +92,12 @@ class MailModel:
         self.second_factor = SecondFactor(store)
         self.audit = Audit(store)
         self.door = Door(store, self.accounts, self.sessions, secret=secret, sign_up=sign_up)
-        self.mailboxes = Mailboxes(store, blobs)
+        self.folders = Folders(store)
+        self.mailboxes = Mailboxes(store, blobs, index, self.folders)
+        self.librarian = Librarian(store, blobs, index)
         self.trusted = TrustedSenders(store)
         self.preferences = PreferencesKept(store)
-        self.departure = Departure(store, blobs, self.accounts, self.audit)
+        self.departure = Departure(store, blobs, index, self.accounts, self.audit)
         self.drafts = Drafts(store)
         self.suppressions = Suppressions(store)
         self.outbox = Outbox(store, blobs, self.drafts, container, self.suppressions)
@@ -140,14 +147,14 @@ class MailModel:
         """End every session of this person, and return the secret of a new one for this browser."""
         self.sessions.end_all(session.user)
         secret = self.sessions.open(session.user, address=client.address, agent=client.agent)
-        self._changed(session.user)
+        self.changed(session.user)
         return secret
 
     def end_other_sessions(self, session: Session) -> None:
         """End every session of this person but the one that asks."""
         if self.sessions.end_all(session.user, but=session.id):
             self.audit.record(session.user, Action.SESSION_ENDED, detail="all others")
-            self._changed(session.user)
+            self.changed(session.user)
 
     def turn_second_factor_on(self, session: Session, code: str) -> tuple[str, ...]:
         """Ask for a code at each log-in from now on, and end every other session; return the recovery codes.
@@ -195,14 +202,14 @@ class MailModel:
         """
         self.door.check_password(session.user, password, client)
         self.departure.delete(session.user)
-        self._changed(session.user)
+        self.changed(session.user)
 
     def end_session(self, user: str, id: int) -> bool:
         """End one session of this person, in open pages at once; whether there was one."""
         ended = self.sessions.end(user, id)
         if ended:
             self.audit.record(user, Action.SESSION_ENDED)
-            self._changed(user)
+            self.changed(user)
         return ended
 
     def submission(self, user: str, id: str) -> Submission:
@@ -221,13 +228,48 @@ class MailModel:
         found = self._container.submissions(ids)
         return {id: submission for id, submission in found.items() if submission.owner == user}
 
+    def retry(self, user: str, submission: str, delivery: str) -> None:
+        """Try a recipient of this person's mail again now, where that may help.
+
+        Raises:
+            NoSuchMail: there is no such submission, or it is somebody else's.
+        """
+        self.submission(user, submission)
+        self._container.retry(submission, delivery)
+
+    def cancel(self, user: str, submission: str) -> None:
+        """Cancel what of this person's mail surely no provider has.
+
+        Raises:
+            NoSuchMail: as above.
+        """
+        self.submission(user, submission)
+        self._container.cancel(submission)
+
+    def write_anew(self, user: str, mail: int, recipient: str = "") -> str:
+        """Begin a draft with the words of a mail, to be corrected and sent again, and return its key.
+
+        Args:
+            user: who.
+            mail: their mail.
+            recipient: whom alone it is to go to; "" for everyone it went to.
+
+        Raises:
+            NoSuchMail: there is no such mail, or its content is gone.
+        """
+        line, content = self.mailboxes.mail(user, mail), self.mailboxes.content(user, mail)
+        to, cc, bcc = (recipient, "", "") if recipient else (line.to, line.cc, line.bcc)
+        draft = Draft(new_key(), to=to, cc=cc, bcc=bcc, subject=line.subject, text=content.text)
+        self.drafts.save(user, draft)
+        return draft.key
+
     def receive(self, mail: IncomingMail) -> None:
         """File an incoming mail in INBOX; it is durable when this returns, and repeating changes nothing."""
         account = self.accounts.at(mail.recipient)
         if account is None:
             raise NoSuchMail(f"{mail.recipient} has no mailbox here")
         if self.mailboxes.file(account.name, mail.id, mail.raw, mail.received_at):
-            self._container.announce(account.name)
+            self.changed(account.name)
 
     def notices(self, user: str, after: int = 0) -> list[Notice]:
         """The person's latest notices, as far as their numbers are greater than `after`; at most `NOTICES`."""
@@ -248,6 +290,10 @@ class MailModel:
         """Have `watcher` called with a person's name whenever something of theirs changed, from any thread."""
         self._watchers.append(watcher)
 
+    def changed(self, user: str) -> None:
+        """Tell whoever watches, in whichever process, that something of this person's changed."""
+        self._container.announce(user)
+
     def _heard(self, event: Event) -> None:
         if event.kind is EventKind.INFORM_USER and event.owner:
             good = event.status is not None and event.status.value in ("sent", "delivered")
@@ -258,5 +304,6 @@ class MailModel:
             self._changed(event.owner)
 
     def _changed(self, user: str) -> None:
+        self.librarian.wake()
         for watcher in self._watchers:
             watcher(user)

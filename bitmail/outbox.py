@@ -200,6 +200,7 @@ class Outbox:
                 "recipients": "\n".join(recipients),
                 "sender_address": author.address,
                 "date": repr(now),
+                "indexed": "0",
             },
         )
         entry = self._store.get_by_id(id)

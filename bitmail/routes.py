@@ -7,11 +7,19 @@ from urllib.parse import urlencode
 LOG_IN = "/login"
 INBOX = "/inbox"
 DRAFTS = "/drafts"
+OUTBOX = "/outbox"
 SENT = "/sent"
+ARCHIVE = "/archive"
+SPAM = "/spam"
+TRASH = "/trash"
+FOLDER = "/folder"
+SEARCH = "/search"
 COMPOSE = "/compose"
 SETTINGS = "/settings"
 
-GUARDED = (INBOX, DRAFTS, SENT, COMPOSE, SETTINGS)
+LISTS = (INBOX, DRAFTS, OUTBOX, SENT, ARCHIVE, SPAM, TRASH, FOLDER, SEARCH)
+"""Pages with a list of mails."""
+GUARDED = (*LISTS, COMPOSE, SETTINGS)
 """Pages that need a session."""
 
 ENTER = "/enter"
@@ -39,6 +47,16 @@ DRAFT = "draft"
 """The query parameter that names the draft to write on."""
 OLDER = "before"
 """The query parameter of the next page of a list."""
+ID = "id"
+"""The query parameter that names the folder to show."""
+TYPED = "q"
+"""The query parameter of what is searched for."""
+THREAD = "thread"
+"""The query parameter that names the conversation to show."""
+ONLY = "only"
+"""The query parameter of which mails to show, where not all."""
+SORT = "sort"
+"""The query parameter of the order, where it is not newest first."""
 
 
 def invited(code: str) -> str:
@@ -54,3 +72,13 @@ def compose(key: str) -> str:
 def mail(mailbox: str, id: int) -> str:
     """The page of a mailbox with one mail open."""
     return f"{mailbox}?{urlencode({OPENED: id})}"
+
+
+def folder(id: int) -> str:
+    """The page of a folder of one's own."""
+    return f"{FOLDER}?{urlencode({ID: id})}"
+
+
+def search(typed: str) -> str:
+    """The page of what a search finds."""
+    return f"{SEARCH}?{urlencode({TYPED: typed})}"

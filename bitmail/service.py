@@ -27,7 +27,17 @@ from mta.providers.catalogue import make_providers
 from mta.providers.local import Local
 from mta.providers.loopback import LoopBack
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
-from store import Database, SqlStore, Storage, migrate, open_blobs, open_storage
+from store import (
+    SEARCH_MIGRATIONS,
+    SEARCH_VERSION_TABLE,
+    Database,
+    SearchIndex,
+    SqlStore,
+    Storage,
+    migrate,
+    open_blobs,
+    open_storage,
+)
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +100,7 @@ class Service:
         self.model = MailModel(
             self.store,
             self.blobs,
+            self._storage.index,
             self.container,
             settings.domain,
             secret=self.secret,
@@ -118,6 +129,7 @@ class Service:
         if self.listener is not None:
             self._listen(self.listener)
         self.model.outbox.recover()
+        self.model.librarian.start()
         self.container.file_with(self._file)
         self.container.start()
         self.post_room.start()
@@ -156,6 +168,7 @@ class Service:
         self.post_room.stop(timeout)
         self.collector.stop(timeout)
         self.container.stop(timeout)
+        self.model.librarian.stop()
         self.store.close()
         self._storage.close()
         self.database.close()
@@ -165,9 +178,9 @@ class Service:
         if self.settings.store_url:
             return open_storage(self.settings)
         migrate(self.database)
-        return Storage(
-            SqlStore(self.database, groups=GROUPS), open_blobs(self.settings, self.database), lambda: None
-        )
+        migrate(self.database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE)
+        store, blobs = SqlStore(self.database, groups=GROUPS), open_blobs(self.settings, self.database)
+        return Storage(store, blobs, SearchIndex(self.database), lambda: None)
 
     def _make_container(self, when_nobody_left: Callable[[], None]) -> Desk:
         """The container, or its desk where `python -m mta` does the sending."""

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from bitmail.explain import explain
 from mta.outcomes import Outcome, Status
+from mta.parsed import read_mailboxes
 from mta.submission import Attempt, Delivery
 
 _ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
@@ -50,6 +52,8 @@ _NEXT = {
     Status.UNCERTAIN: "It may have arrived: no clear answer came.",
 }
 """What follows, where something does."""
+NAMED_CHARACTERS = 400
+"""Of a line of addresses, what a row of a list may show."""
 TRIES_TOLD = 4
 """Attempts that a story tells, the last ones."""
 
@@ -119,6 +123,17 @@ def initials(name: str) -> str:
     return letters.upper()
 
 
+def names(line: str) -> list[str]:
+    """Those whom a line of addresses names, as people read them; the first ones of very many."""
+    found, label = read_mailboxes(line[:NAMED_CHARACTERS])
+    return [person.label for person in found] or ([label] if label else [])
+
+
+def urgency(delivery: Delivery) -> int:
+    """Sorts deliveries so that those which need attention most come first."""
+    return _URGENCY.index(delivery.status)
+
+
 def summary(deliveries: Iterable[Delivery]) -> tuple[Status, str]:
     """One status for a whole mail, and the words beside it: how many recipients it is true of, if not of all."""
     counts = Counter(delivery.status for delivery in deliveries)
@@ -145,25 +160,29 @@ def story(delivery: Delivery, zone: ZoneInfo) -> str:
         case Status.DELIVERED:
             end = f"Delivered at {when}."
         case Status.BOUNCED:
-            end = f"Came back at {when}: {_sentence(delivery.detail)}"
+            plain = explain(delivery.detail)
+            end = (
+                f"Came back at {when}. {plain}"
+                if plain
+                else f"Came back at {when}: {_sentence(delivery.detail)}"
+            )
         case Status.COMPLAINED:
             end = f"The recipient reported it as spam at {when}."
         case Status.CANCELLED:
             end = f"Cancelled at {when}; it was not sent."
         case _:
             told = any(attempt.detail == delivery.detail for attempt in delivery.attempts)
-            end = " ".join(
-                part
-                for part in ("" if told else _sentence(delivery.detail), _NEXT.get(delivery.status, ""))
-                if part
-            )
+            reason = "" if told else explain(delivery.detail) or _sentence(delivery.detail)
+            end = " ".join(part for part in (reason, _NEXT.get(delivery.status, "")) if part)
     return " ".join(part for part in (*tries[-TRIES_TOLD:], end) if part)
 
 
 def _try(attempt: Attempt, zone: ZoneInfo) -> str:
-    at = clock_time(attempt.at + attempt.ms / 1000, zone)
+    at = clock_time(attempt.end, zone)
     if attempt.outcome is Outcome.ACCEPTED:
         return f"{attempt.provider} took it at {at} in {attempt.ms} ms."
+    if plain := explain(attempt.detail):
+        return f"{attempt.provider} did not take it at {at}. {plain}"
     return _sentence(f"{attempt.provider} did not take it at {at}: {attempt.detail}")
 
 

@@ -18,7 +18,7 @@ from mta.returns import Returns
 from mta.service import ProviderHealth
 from mta.settings import ContainerSettings
 from mta.spool import Backlog, Spool
-from mta.submission import NewSubmission, Submission
+from mta.submission import Delivery, NewSubmission, Submission
 from store.database import Database
 
 
@@ -130,18 +130,23 @@ class Desk:
         submission = self._spool.submission(submission_id)
         if submission is not None:
             for one in cancelled:
-                self._tell_all(
-                    StatusChange(
-                        at=now,
-                        owner=submission.owner,
-                        submission_id=submission_id,
-                        delivery_id=one.id,
-                        recipient=one.recipient,
-                        status=one.status,
-                        provider=one.provider,
-                        detail=one.detail,
-                    )
-                )
+                self._tell_delivery(submission, one, now)
+        return submission
+
+    def retry(self, submission_id: str, delivery_id: str) -> Submission | None:
+        """Try one delivery again now, with a new lifetime, where that may help: it waits, failed, bounced or is
+        uncertain, and no container has it in hand. Otherwise it stays as it is.
+
+        Returns:
+            The submission as it is now, or None when there is none.
+        """
+        now = self._clock()
+        queued = self._spool.retry(submission_id, delivery_id, now, self._settings.lifetime)
+        submission = self._spool.submission(submission_id)
+        if submission is not None and queued is not None:
+            self._tell_delivery(submission, queued, now)
+            if self._is_started:
+                self._submitted()
         return submission
 
     def listen(self, callback: Callable[[Event], None]) -> Callable[[], None]:
@@ -217,6 +222,20 @@ class Desk:
 
     def _submitted(self) -> None:
         """Something new is in the spool."""
+
+    def _tell_delivery(self, submission: Submission, delivery: Delivery, at: float) -> None:
+        self._tell_all(
+            StatusChange(
+                at=at,
+                owner=submission.owner,
+                submission_id=submission.id,
+                delivery_id=delivery.id,
+                recipient=delivery.recipient,
+                status=delivery.status,
+                provider=delivery.provider,
+                detail=delivery.detail,
+            )
+        )
 
     def _tell_all(self, told: StatusChange | OwnerChange) -> None:
         self._bulletin.tell(told)

@@ -23,6 +23,8 @@ TIME_DIGITS = 11
 """Hexadecimal digits at the beginning of an id that say when it was given, in milliseconds since the epoch."""
 CANCELLABLE = (Status.QUEUED, Status.DEFERRED)
 """Where surely no provider has the mail."""
+RETRIABLE = (Status.DEFERRED, Status.BOUNCED, Status.FAILED, Status.UNCERTAIN)
+"""Where another try may do some good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,14 @@ class _Accepting:
 class _Cancelling:
     submission_id: str
     now: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Retrying:
+    submission_id: str
+    delivery_id: str
+    now: float
+    expires: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +160,14 @@ class Spool:
         """
         return self._database.write(_cancel, _Cancelling(submission_id, now))
 
+    def retry(self, submission_id: str, delivery_id: str, now: float, lifetime: float) -> Delivery | None:
+        """Begin anew with a delivery that waits, was given up or came back; its attempts stay on record.
+
+        Returns:
+            The delivery as it is now, or None when there is none that a retry may help, or a container holds it.
+        """
+        return self._database.write(_retry, _Retrying(submission_id, delivery_id, now, now + lifetime))
+
     def _accept_lists(
         self, connection: Connection, lists: Sequence[Sequence[_Accepting]]
     ) -> list[list[tuple[str, str]]]:
@@ -245,6 +263,40 @@ _CANCEL = (
     .where(deliveries.c.submission_id == bindparam("submission"), deliveries.c.status.in_(CANCELLABLE))
     .values(status=Status.CANCELLED, detail="", updated=bindparam("now"), due=None, lease="")
 )
+
+
+_RETRY = (
+    update(deliveries)
+    .where(
+        deliveries.c.id == bindparam("delivery"),
+        deliveries.c.submission_id == bindparam("submission"),
+        deliveries.c.status.in_(RETRIABLE),
+        deliveries.c.lease == "",
+    )
+    .values(
+        status=Status.QUEUED,
+        detail="",
+        updated=bindparam("now"),
+        due=bindparam("now"),
+        expires=bindparam("until"),
+        rounds=0,
+        pinned="",
+        refused_by="",
+    )
+    .execution_options(preserve_rowcount=True)
+)
+_ONE = select(*_DELIVERY_COLUMNS).where(deliveries.c.id == bindparam("delivery"))
+
+
+def _retry(connection: Connection, items: Sequence[_Retrying]) -> list[Delivery | None]:
+    results: list[Delivery | None] = []
+    for item in items:
+        one = {"delivery": item.delivery_id}
+        where = one | {"submission": item.submission_id, "now": item.now, "until": item.expires}
+        changed = connection.execute(_RETRY, where).rowcount
+        row = connection.execute(_ONE, one).mappings().one() if changed else None
+        results.append(None if row is None else _delivery(row, ()))
+    return results
 
 
 def _cancel(connection: Connection, items: Sequence[_Cancelling]) -> list[list[Delivery]]:

@@ -105,6 +105,11 @@ class Attempt:
     ms: int
     detail: str
 
+    @property
+    def end(self) -> float:
+        """When its outcome was known, in seconds since the epoch."""
+        return self.at + self.ms / 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:

@@ -20,17 +20,30 @@ from store.interface import JsonStore
 from store.memory import MemoryStore
 from store.migration import migrate
 from store.opening import Storage, open_blobs, open_storage
+from store.search import (
+    SEARCH_MIGRATIONS,
+    SEARCH_VERSION_TABLE,
+    Document,
+    Part,
+    Query,
+    SearchIndex,
+    Term,
+    TextIndex,
+)
 from store.settings import StoreSettings
 from store.sql import SqlStore
 
 __all__ = [
     "ANY",
+    "SEARCH_MIGRATIONS",
+    "SEARCH_VERSION_TABLE",
     "BlobRemoved",
     "BlobStore",
     "Blobs",
     "Database",
     "DatabaseClosed",
     "DatabaseNewer",
+    "Document",
     "Entry",
     "InvalidEntry",
     "JsonStore",
@@ -38,11 +51,16 @@ __all__ = [
     "Match",
     "MemoryStore",
     "MigrationFailed",
+    "Part",
+    "Query",
+    "SearchIndex",
     "SqlStore",
     "Storage",
     "StoreError",
     "StoreSettings",
     "StoreUnavailable",
+    "Term",
+    "TextIndex",
     "TooLarge",
     "UnknownOperation",
     "WrongSecret",

@@ -10,6 +10,7 @@ from store.database import Database
 from store.errors import StoreError
 from store.migration import migrate
 from store.opening import open_blobs
+from store.search import SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE, SearchIndex
 from store.server import make_server
 from store.settings import StoreSettings
 from store.sql import SqlStore
@@ -21,7 +22,9 @@ def main() -> int:
     database = Database(settings.resolved_database_url())
     try:
         migrate(database)
-        server = make_server(SqlStore(database), open_blobs(settings, database), settings.store_secret)
+        migrate(database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE)
+        index = SearchIndex(database)
+        server = make_server(SqlStore(database), open_blobs(settings, database), index, settings.store_secret)
         uvicorn.run(
             server,
             host=settings.store_host,

@@ -9,6 +9,7 @@ from store.blobs import Blobs, BlobStore
 from store.database import Database
 from store.interface import JsonStore
 from store.migration import migrate
+from store.search import SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE, SearchIndex, TextIndex
 from store.settings import StoreSettings
 from store.sql import SqlStore
 
@@ -20,11 +21,13 @@ class Storage:
     Attributes:
         store: entries.
         blobs: bytes.
+        index: finds entries by their words.
         close: gives back connections; the last thing to call.
     """
 
     store: JsonStore
     blobs: BlobStore
+    index: TextIndex
     close: Callable[[], None]
 
 
@@ -37,15 +40,17 @@ def open_storage(settings: StoreSettings) -> Storage:
     if settings.store_url:
         from store.proxy import (  # here, since most do not need its imports
             ProxyBlobs,
+            ProxyIndex,
             ProxyStore,
             StoreServer,
         )
 
         server = StoreServer(settings.store_url, settings.store_secret, ca=settings.store_ca)
-        return Storage(ProxyStore(server), ProxyBlobs(server), server.close)
+        return Storage(ProxyStore(server), ProxyBlobs(server), ProxyIndex(server), server.close)
     database = Database(settings.resolved_database_url())
     migrate(database)
-    return Storage(SqlStore(database), open_blobs(settings, database), database.close)
+    migrate(database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE)
+    return Storage(SqlStore(database), open_blobs(settings, database), SearchIndex(database), database.close)
 
 
 def open_blobs(settings: StoreSettings, database: Database) -> Blobs:

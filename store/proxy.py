@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http.cookiejar import DefaultCookiePolicy
 from time import sleep
 from typing import Any
@@ -20,6 +20,7 @@ from store.entry import Match, checked_match
 from store.errors import StoreError, StoreUnavailable
 from store.interface import JsonStore
 from store.operations import Operation, Write
+from store.search import Document, Query, TextIndex
 from store.wire import decode_answer, decode_error, encode_match, encode_operation, name_of
 
 TIMEOUT = (5.0, 30.0)
@@ -153,6 +154,33 @@ class ProxyBlobs(BlobStore):
         response = self._server.ask("POST", f"/blobs/{sha256}/removal", body=lambda: body)
         removed: bool = response.json()["answer"]
         return removed
+
+
+class ProxyIndex(TextIndex):
+    """A `TextIndex` that is kept by a store server."""
+
+    def __init__(self, server: StoreServer) -> None:
+        self._server = server
+
+    def add(self, documents: Sequence[Document]) -> None:
+        """As in `TextIndex`."""
+        self._ask("add", {"documents": [asdict(document) for document in documents]})
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """As in `TextIndex`."""
+        self._ask("remove", {"ids": list(ids)})
+
+    def find(self, owner: str, query: Query, *, limit: int, before: int | None = None) -> list[int]:
+        """As in `TextIndex`."""
+        asked = {"owner": owner, "query": asdict(query), "limit": limit, "before": before}
+        found: list[int] = self._ask("find", asked)
+        return found
+
+    def _ask(self, verb: str, arguments: dict[str, Any]) -> Any:
+        body = json.dumps(arguments).encode()
+        headers = {"content-type": "application/json"}
+        response = self._server.ask("POST", f"/search/{verb}", body=lambda: body, headers=headers)
+        return response.json()["answer"]
 
 
 @dataclass(frozen=True, slots=True)

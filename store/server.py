@@ -26,8 +26,18 @@ from store.errors import (
     WrongSecret,
 )
 from store.operations import Write
+from store.search import TextIndex
 from store.sql import SqlStore
-from store.wire import decode_match, decode_operation, encode_answer, encode_error
+from store.wire import (
+    Addition,
+    Removal,
+    Search,
+    decode_match,
+    decode_operation,
+    decode_search,
+    encode_answer,
+    encode_error,
+)
 
 REQUEST_LIMIT = 64 * 1024 * 1024
 """Bytes that one request may have."""
@@ -46,13 +56,19 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def make_server(
-    store: SqlStore, blobs: BlobStore, secret: SecretStr, *, request_limit: int = REQUEST_LIMIT
+    store: SqlStore,
+    blobs: BlobStore,
+    index: TextIndex,
+    secret: SecretStr,
+    *,
+    request_limit: int = REQUEST_LIMIT,
 ) -> Starlette:
     """The server as an ASGI application.
 
     Args:
         store: what it serves.
         blobs: the blobs beside it.
+        index: finds its entries by their words.
         secret: what a caller has to send as `Authorization: Bearer SECRET`.
         request_limit: bytes that one request may have.
 
@@ -100,6 +116,10 @@ def make_server(
         sha256 = request.path_params["sha256"]
         return _answer(await run_in_threadpool(lambda: blobs.remove(sha256, unless=unless)))
 
+    async def search(request: Request) -> Response:
+        asked = decode_search(request.path_params["verb"], await _json_body(request, request_limit))
+        return _answer(await run_in_threadpool(_search, index, asked))
+
     def guarded(handler: Handler) -> Handler:
         async def handle(request: Request) -> Response:
             try:
@@ -121,12 +141,24 @@ def make_server(
         routes=[
             Route("/health", _health, methods=["GET"]),
             Route("/entries/{operation}", guarded(perform), methods=["POST"]),
+            Route("/search/{verb}", guarded(search), methods=["POST"]),
             Route("/blobs", guarded(put_blob), methods=["PUT"]),
             Route("/blobs/{sha256}", guarded(get_blob), methods=["GET"]),
             Route("/blobs/{sha256}/size", guarded(blob_size), methods=["GET"]),
             Route("/blobs/{sha256}/removal", guarded(remove_blob), methods=["POST"]),
         ]
     )
+
+
+def _search(index: TextIndex, asked: Addition | Removal | Search) -> list[int] | None:
+    match asked:
+        case Addition(documents):
+            index.add(documents)
+        case Removal(ids):
+            index.remove(ids)
+        case Search(owner, query, limit, before):
+            return index.find(owner, query, limit=limit, before=before)
+    return None
 
 
 async def _health(_: Request) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Final, cast
 
@@ -22,6 +22,7 @@ from store.operations import (
     UpdateAll,
     UpdateById,
 )
+from store.search import Document, Query
 
 OPERATIONS: Final[dict[str, type[Operation[Any]]]] = {
     "put_many": PutMany,
@@ -124,3 +125,50 @@ def decode_error(encoded: Any) -> StoreError:
 @cache
 def _adapter(name: str) -> TypeAdapter[Any]:
     return TypeAdapter(OPERATIONS[name])
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What `POST /search/add` carries."""
+
+    documents: list[Document]
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What `POST /search/remove` carries."""
+
+    ids: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What `POST /search/find` carries."""
+
+    owner: str
+    query: Query
+    limit: int
+    before: int | None = None
+
+
+_SEARCHES: Final[dict[str, TypeAdapter[Any]]] = {
+    "add": TypeAdapter(Addition),
+    "remove": TypeAdapter(Removal),
+    "find": TypeAdapter(Search),
+}
+
+
+def decode_search(verb: str, arguments: Any) -> Addition | Removal | Search:
+    """What is asked of the search index.
+
+    Raises:
+        UnknownOperation: there is no such verb.
+        MalformedRequest: the arguments are not its.
+    """
+    if verb not in _SEARCHES:
+        raise UnknownOperation(f"no search operation {verb!r}; there are {', '.join(_SEARCHES)}")
+    try:
+        asked: Addition | Removal | Search = _SEARCHES[verb].validate_python(arguments)
+    except ValidationError as error:
+        raise MalformedRequest(f"the arguments of search {verb} are not as they must be: {error}") from error
+    return asked

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import reflex as rx
+from reflex_components_core.core.window_events import WindowEventListener
 from reflex_components_core.el.elements.base import BaseHTML
 
 from mta.outcomes import Status
@@ -44,6 +45,99 @@ class DraftForm(rx.el.form.__self__):  # type: ignore[misc, name-defined]
 def _values(event: rx.Var[Any]) -> rx.Var[dict[str, Any]]:
     return rx.Var(
         _js_expr=f"Object.fromEntries(new FormData({event!s}.currentTarget))", _var_type=dict[str, Any]
+    )
+
+
+class TickButton(rx.el.button.__self__):  # type: ignore[misc, name-defined]
+    """A button that tells whether Shift was held."""
+
+    on_click: rx.EventHandler[lambda event: [_is_true(event, "shiftKey")]]
+
+
+class PageLink(rx.el.a.__self__):  # type: ignore[misc, name-defined]
+    """A link to another page of the app, which the browser need not load anew; nothing but the router's own."""
+
+    library = "react-router"
+    tag = "Link"
+    alias = "PageLink"
+
+    to: rx.Var[str]
+
+
+class DropPlace(BaseHTML):
+    """Where links may be dropped; it is told the address of the link."""
+
+    tag = "div"
+
+    on_drag_over: rx.EventHandler[rx.event.no_args_event_spec]
+    on_drop: rx.EventHandler[lambda event: [_dropped(event)]]
+
+
+class KeyListener(WindowEventListener):
+    """Hears every key, and passes on those that are shortcuts while nothing is being typed."""
+
+    on_key_down: rx.EventHandler[lambda event: [_shortcut(event)]]
+
+
+def _is_true(event: rx.Var[Any], name: str) -> rx.Var[bool]:
+    return rx.Var(_js_expr=f"Boolean({event!s}.{name})", _var_type=bool)
+
+
+def _dropped(event: rx.Var[Any]) -> rx.Var[str]:
+    return rx.Var(_js_expr=f"{event!s}.dataTransfer.getData('text/uri-list')", _var_type=str)
+
+
+def _shortcut(event: rx.Var[Any]) -> rx.Var[str]:
+    """The key, or "" when something else is meant by it: a letter being typed, or a shortcut of the browser."""
+    busy = f"({event!s}.ctrlKey || {event!s}.metaKey || {event!s}.altKey || {event!s}.isComposing)"
+    typing = f"{event!s}.target.closest?.('input, textarea, select, [contenteditable], [popover]')"
+    return rx.Var(_js_expr=f"({busy} || {typing} ? '' : {event!s}.key)", _var_type=str)
+
+
+def link(*content: rx.Component | str | rx.Var[str], to: str | rx.Var[str], **props: Any) -> rx.Component:
+    """A link to another page of the app."""
+    return PageLink.create(*content, to=to, **props)
+
+
+def icon_button(symbol: str, label: str, look: str = "btn ghost square", **props: Any) -> rx.Component:
+    """A button of one icon, with its name for the mouse and for screen readers."""
+    return rx.el.button(icon(symbol), type="button", class_name=look, aria_label=label, title=label, **props)
+
+
+def opener(id: str, *content: rx.Component, look: str, label: str, **attrs: Any) -> rx.Component:
+    """A button that opens the popover of that id, which closes by itself, as browsers do it."""
+    return rx.el.button(
+        *content,
+        type="button",
+        class_name=look,
+        aria_label=label,
+        title=label,
+        custom_attrs={"popoverTarget": id, **attrs},
+        style={"anchor_name": f"--{id}"},
+    )
+
+
+def popover(id: str, *content: rx.Component, label: str, role: str = "group") -> rx.Component:
+    """What an opener opens, beside it."""
+    return rx.el.div(
+        *content,
+        id=id,
+        class_name="popover",
+        role=role,
+        aria_label=label,
+        custom_attrs={"popover": "auto"},
+        style={"position_anchor": f"--{id}"},
+    )
+
+
+def choice(id: str, *content: rx.Component | str | rx.Var[str], **props: Any) -> rx.Component:
+    """A button in the popover of that id, which closes it."""
+    return rx.el.button(
+        *content,
+        type="button",
+        class_name="choice",
+        custom_attrs={"popoverTarget": id, "popoverTargetAction": "hide"},
+        **props,
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import reflex as rx
 
-from bitmail.pages.elements import avatar, badge, icon
-from bitmail.state.message import DeliveryRow, FileRow, MessageState, TextSegment
+from bitmail.pages.elements import avatar, icon
+from bitmail.pages.status import deliveries
+from bitmail.state.message import FileRow, MessageState, TextSegment
 
 FIT = "({ currentTarget: it }) => { it.style.height = `${it.contentDocument.body.scrollHeight}px`; }"
 """A frame cannot be as high as what is in it by CSS alone."""
@@ -31,14 +32,7 @@ def message() -> rx.Component:
             more(),
             class_name="meta",
         ),
-        rx.cond(
-            MessageState.deliveries.length() > 0,
-            rx.el.ul(
-                rx.foreach(MessageState.deliveries, delivery),
-                class_name="table",
-                aria_label="Deliveries",
-            ),
-        ),
+        deliveries(),
         remarks(),
         rx.cond(
             MessageState.frame != "",
@@ -214,15 +208,4 @@ def file(row: rx.Var[FileRow]) -> rx.Component:
             aria_label="Download " + row.name,
         ),
         key=row.href,
-    )
-
-
-def delivery(recipient: rx.Var[DeliveryRow]) -> rx.Component:
-    """What became of one recipient."""
-    return rx.el.li(
-        rx.el.span(recipient.recipient, class_name="who"),
-        badge(recipient.status, recipient.status),
-        rx.cond(recipient.story != "", rx.el.p(recipient.story)),
-        class_name="tr",
-        key=recipient.id,
     )

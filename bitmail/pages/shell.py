@@ -5,14 +5,23 @@ from __future__ import annotations
 import reflex as rx
 
 from bitmail import routes
-from bitmail.pages.elements import PostForm, icon, mark
+from bitmail.pages.elements import DropPlace, KeyListener, PostForm, icon, link, mark, opener, popover
+from bitmail.places import FOLDER_NAME
 from bitmail.state.compose import ComposeState
-from bitmail.state.session import SessionState, ShownNotice
+from bitmail.state.keys import HELP, HELP_ID, KEYS, KeysState
+from bitmail.state.mailbox import MailboxState
+from bitmail.state.selection import SelectionState
+from bitmail.state.session import FolderRow, SessionState, ShownNotice
+from bitmail.view import ROUTES
 
 PLACES = (
     ("Inbox", routes.INBOX, "inbox", SessionState.unread),
     ("Drafts", routes.DRAFTS, "pencil", SessionState.drafts),
+    ("Outbox", routes.OUTBOX, "clock", SessionState.outbox),
     ("Sent", routes.SENT, "send", ""),
+    ("Archive", routes.ARCHIVE, "archive", ""),
+    ("Spam", routes.SPAM, "circle-alert", SessionState.spam),
+    ("Trash", routes.TRASH, "trash-2", ""),
 )
 ZONE = rx.Var(_js_expr="Intl.DateTimeFormat().resolvedOptions().timeZone", _var_type=str)
 
@@ -30,13 +39,22 @@ def shell(here: str, *panes: rx.Component, is_open: rx.Var[bool] | bool = False)
         *panes,
         compose_button("fab") if here != routes.COMPOSE else rx.fragment(),
         notices(),
+        keys(),
         class_name="app",
         on_mount=SessionState.set_zone(ZONE),
         custom_attrs={
+            "data-density": SessionState.density,
             "data-open": rx.cond(is_open, "1", "0"),
             "data-hydrated": rx.cond(rx.State.is_hydrated, "1", "0"),
         },
     )
+
+
+def title(here: str, name: str) -> rx.Var[str]:
+    """What the browser's tab says: how much is unread, and what is shown."""
+    count = rx.cond(SessionState.unread != "", f"({SessionState.unread}) ", "")
+    shown = rx.cond(MailboxState.title != "", MailboxState.title, name) if here == routes.FOLDER else name
+    return rx.Var.create(f"{count}{shown} · BitMail")
 
 
 def rail(here: str) -> rx.Component:
@@ -51,21 +69,89 @@ def rail(here: str) -> rx.Component:
     )
 
 
-def links(here: str) -> list[rx.Component]:
-    """One link a mailbox, with how much is new in it."""
+def links(here: str, menu: str = "") -> list[rx.Component]:
+    """One link a place, with how much is new in it; a place takes what is dropped on it."""
     return [
-        rx.link(
-            icon(symbol),
-            rx.el.span(name),
-            rx.el.b(count, custom_attrs={"aria-hidden": "true"}),
-            href=route,
-            underline="none",
-            class_name="nav on" if route == here else "nav",
-            aria_label=name,
-            custom_attrs={"aria-current": "page"} if route == here else {},
-        )
-        for name, route, symbol, count in PLACES
+        *(place(here, *known) for known in PLACES),
+        rx.foreach(SessionState.folders, lambda folder: folder_link(here, folder)),
+        opener(
+            f"new_folder{menu}", icon("folder-plus"), rx.el.span("New folder"), look="nav", label="New folder"
+        ),
+        popover(
+            f"new_folder{menu}",
+            name_form(SessionState.create_folder, "", SessionState.folder_problem, "Create"),
+            label="New folder",
+            role="dialog",
+        ),
     ]
+
+
+def place(here: str, name: str, route: str, symbol: str, count: rx.Var[str] | str) -> rx.Component:
+    """One of the places everyone has; Outbox only while something is in it."""
+    shown = link(
+        icon(symbol),
+        rx.el.span(name),
+        rx.el.b(count, custom_attrs={"aria-hidden": "true"}),
+        to=route,
+        class_name="nav on" if route == here else "nav",
+        aria_label=name,
+        title=name,
+        custom_attrs={"aria-current": "page"} if route == here else {},
+    )
+    if route == routes.OUTBOX:
+        return shown if here == route else rx.cond(count != "", shown)
+    if route in (routes.DRAFTS, routes.SENT):
+        return shown
+    return takes_drops(shown, ROUTES[route].value)
+
+
+def folder_link(here: str, folder: rx.Var[FolderRow]) -> rx.Component:
+    """A folder of one's own."""
+    is_here = (MailboxState.place == folder.place) if here == routes.FOLDER else rx.Var.create(False)
+    shown = link(
+        icon("folder"),
+        rx.el.span(folder.name, dir="auto"),
+        rx.el.b(folder.unread, custom_attrs={"aria-hidden": "true"}),
+        to=folder.href,
+        class_name=rx.cond(is_here, "nav on", "nav"),
+        aria_label=folder.name,
+        title=folder.name,
+        custom_attrs={"aria-current": rx.cond(is_here, "page", "false")},
+    )
+    return takes_drops(shown, folder.place)
+
+
+def takes_drops(target: rx.Component, to: rx.Var[str] | str) -> rx.Component:
+    """A link that mails can be dropped on."""
+    return DropPlace.create(
+        target,
+        on_drag_over=rx.prevent_default,
+        on_drop=lambda address: SelectionState.drop(address, to).prevent_default,
+        class_name="drop",
+    )
+
+
+def name_form(
+    submit: rx.EventHandler, value: rx.Var[str] | str, problem: rx.Var[str], verb: str
+) -> rx.Component:
+    """Asks for a folder's name."""
+    return rx.el.form(
+        rx.el.input(
+            name="name",
+            default_value=value,
+            key=value,
+            placeholder="Name of the folder",
+            aria_label="Name of the folder",
+            max_length=FOLDER_NAME,
+            required=True,
+            auto_focus=True,
+            auto_complete="off",
+        ),
+        rx.el.button(verb, type="submit", class_name="btn primary"),
+        rx.el.p(problem, class_name="says", role="alert"),
+        on_submit=submit,
+        class_name="ask",
+    )
 
 
 def footer() -> rx.Component:
@@ -88,8 +174,15 @@ def footer() -> rx.Component:
 def menu(here: str, title: str) -> rx.Component:
     """The rail's narrow stand-in: a bar with the mailbox's name, and all of the rail behind it."""
     return rx.el.details(
-        rx.el.summary(icon("menu", 20), rx.el.span(title), aria_label=f"Menu, {title}"),
-        rx.el.div(*links(here), footer(), class_name="drawer"),
+        rx.el.summary(
+            icon("menu", 20),
+            rx.el.span(MailboxState.title if here == routes.FOLDER else title),
+            rx.cond(SessionState.unread != "", rx.el.span(SessionState.unread, " unread", class_name="muted"))
+            if here == routes.INBOX
+            else rx.fragment(),
+            aria_label=f"Menu, {title}",
+        ),
+        rx.el.div(*links(here, "_narrow"), footer(), class_name="drawer"),
         class_name="top",
     )
 
@@ -110,6 +203,7 @@ def notices() -> rx.Component:
     """What has just become of a mail."""
     return rx.el.div(
         rx.foreach(SessionState.notices, notice),
+        rx.cond(SelectionState.done != "", done()),
         class_name="toasts",
         role="status",
         aria_live="polite",
@@ -131,6 +225,53 @@ def notice(shown: rx.Var[ShownNotice]) -> rx.Component:
         ),
         class_name="toast",
         key=shown.number.to_string(),
+    )
+
+
+def done() -> rx.Component:
+    """What was just done with mails, and the way back."""
+    return rx.el.div(
+        rx.el.span(SelectionState.done),
+        rx.cond(
+            SelectionState.can_undo,
+            rx.el.button("Undo", on_click=SelectionState.undo, type="button", class_name="btn bare undo"),
+        ),
+        rx.el.button(
+            icon("x"),
+            on_click=SelectionState.close_toast,
+            type="button",
+            class_name="btn bare",
+            aria_label="Dismiss",
+        ),
+        class_name="toast",
+        key=SelectionState.done_number.to_string(),
+    )
+
+
+def keys() -> rx.Component:
+    """The shortcuts, and their help."""
+    is_shortcut = rx.Var.create(list(KEYS))
+    return rx.fragment(
+        KeyListener.create(
+            on_key_down=lambda key: rx.cond(
+                SessionState.shortcuts & is_shortcut.contains(key), KeysState.press(key), rx.noop()
+            )
+        ),
+        rx.cond(
+            KeysState.is_helping,
+            rx.el.div(
+                rx.el.h2("Shortcuts"),
+                rx.el.dl(
+                    *(rx.fragment(rx.el.dt(rx.el.kbd(keys)), rx.el.dd(meaning)) for keys, meaning in HELP)
+                ),
+                rx.el.button(
+                    "Close", id=HELP_ID, on_click=KeysState.close_help, type="button", class_name="btn"
+                ),
+                class_name="help",
+                role="dialog",
+                aria_label="Shortcuts",
+            ),
+        ),
     )
 
 

@@ -1,25 +1,24 @@
-"""The list: one page of the mailbox that the address names."""
+"""The list: one page of the mails that the address names."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 import reflex as rx
 
 from bitmail import routes
 from bitmail.current import caller, off_loop, service
-from bitmail.mailboxes import Mail, MailboxName, Page
-from bitmail.words import full_time, initials, short_time, summary
+from bitmail.errors import NoSuchFolder, NoSuchMail
+from bitmail.mail import Mail, Only, Page
+from bitmail.places import MailboxName
+from bitmail.view import View, number
+from bitmail.words import full_time, initials, names, short_time, summary
 from mta.submission import Submission
 
-MAILBOXES = {
-    routes.INBOX: MailboxName.INBOX,
-    routes.DRAFTS: MailboxName.DRAFTS,
-    routes.SENT: MailboxName.SENT,
-}
+ONLY_SHOWN = {Only.UNREAD: "unread", Only.STARRED: "starred", Only.FILES: "with attachments"}
 
 
 @dataclass
@@ -35,72 +34,170 @@ class Row:
     time: str
     full_time: str
     unread: bool
+    starred: bool
+    has_files: bool
+    thread_size: str
+    place: str
     status: str
     status_text: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    page: Page
+    submissions: Mapping[str, Submission]
+    sizes: Mapping[str, int]
+    folder: str
+    places: Mapping[str, str]
+
+
 class MailboxState(rx.State):
-    """The rows of one page of a mailbox, and where the older ones are."""
+    """The rows of one page of a list, and the ways on from it."""
 
     rows: list[Row] = []  # noqa: RUF012 - Reflex copies the default for each client
+    title: str = ""
+    typed: str = ""
+    place: str = ""
+    shown: str = ""
+    empty: str = ""
     older_href: str = ""
-    newer_href: str = ""
+    newest_href: str = ""
+    all_href: str = ""
+    list_href: str = routes.INBOX
     is_loaded: bool = False
-    _route: str = ""
-    _before: int | None = None
+    _view: View | None = None
 
     @rx.event
     async def open(self) -> None:
-        """A mailbox's page is opened, or turned."""
-        query = self.router.url.query_parameters
-        before = query.get(routes.OLDER, "")
-        path = "/" + self.router.url.path.strip("/")
-        place = path if path in MAILBOXES else routes.INBOX
-        self._before = int(before) if before.isdecimal() and len(before) < 19 else None
-        if place != self._route:
-            self._route, self.rows, self.is_loaded = place, [], False
+        """A list's page is opened, or turned."""
+        view = View.of(self.router.url.path, self.router.url.query_parameters)
+        if self._view is None or view.top != self._view.top:
+            self.rows, self.is_loaded = [], False
+        self._view = view
         await self._look()
 
     @rx.event
     async def refresh(self) -> None:
-        """The mailbox may have changed."""
-        if self._route:
+        """The mails may have changed."""
+        if self._view is not None:
             await self._look()
 
+    @rx.event
+    def show(self, what: str) -> rx.event.EventSpec | None:
+        """Show only some of the mails, or all, or in another order."""
+        view = self._view or View()
+        if what in tuple(Only):
+            return rx.redirect(replace(view.top, only=Only(what)).href())
+        if what == "all":
+            return rx.redirect(replace(view.top, only=None).href())
+        if what in ("newest", "oldest"):
+            return rx.redirect(replace(view.top, oldest_first=what == "oldest").href())
+        return None
+
+    @rx.event
+    def search(self, form: dict[str, str]) -> rx.event.EventSpec | None:
+        """Search was asked for; with nothing typed, the list is shown again."""
+        typed = form.get(routes.TYPED) if isinstance(form, dict) else None
+        if not isinstance(typed, str):
+            return None
+        return rx.redirect(routes.search(typed.strip()) if typed.strip() else routes.INBOX)
+
+    @rx.event
+    async def open_thread(self, id: int) -> rx.event.EventSpec | None:
+        """Show all mails of the conversation that a mail belongs to."""
+        me, named = caller(), number(id)
+        found = await off_loop(_thread_of, me.user, named)
+        return rx.redirect(View(thread=found).href(named)) if found else None
+
     async def _look(self) -> None:
-        mailbox, me = MAILBOXES[self._route], caller()
-        page, submissions = await off_loop(_load, me.user, mailbox, self._before)
+        view, me = self._view or View(), caller()
         zone, now = ZoneInfo(me.zone), time.time()
-        rows = [_row(mail, self._route, submissions, now, zone) for mail in page.mails]
+        loaded = await off_loop(_load, me.user, view, zone)
+        rows = [_row(mail, view, loaded, now, zone) for mail in loaded.page.mails]
         if rows != self.rows:
             self.rows = rows
-        self.older_href = f"{self._route}?{routes.OLDER}={page.older}" if page.older else ""
-        self.newer_href = self._route if self._before else ""
+        self.title, self.place = loaded.folder, view.place
+        self.typed, self.shown, self.empty = view.typed, _shown(view), _empty(view)
+        self.older_href = replace(view, before=loaded.page.older).href() if loaded.page.older else ""
+        self.newest_href = view.top.href() if view.before else ""
+        self.all_href, self.list_href = view.plain.href(), view.href()
         self.is_loaded = True
 
 
-def _load(user: str, mailbox: MailboxName, before: int | None) -> tuple[Page, Mapping[str, Submission]]:
+def _thread_of(user: str, id: int) -> str:
+    mails = service().model.mailboxes
+    try:
+        return mails.mail(user, id).thread
+    except NoSuchMail:
+        return ""
+
+
+def _load(user: str, view: View, zone: ZoneInfo) -> _Loaded:
     model = service().model
-    page = model.mailboxes.page(user, mailbox, before)
+    boxes, folder, places = model.mailboxes, "", {}
+    if view.thread:
+        page = boxes.conversation(user, view.thread, view.before)
+    elif view.route == routes.SEARCH:
+        page = boxes.search(user, view.typed, zone, view.before)
+    else:
+        page = boxes.page(user, view.place, view.before, only=view.only, oldest_first=view.oldest_first)
+    if view.route == routes.FOLDER:
+        try:
+            folder = model.folders.folder(user, view.folder).name
+        except NoSuchFolder:
+            folder = "No such folder"
+    if not view.place:
+        places = {folder.place: folder.name for folder in model.folders.all(user)}
     ids = [mail.submission for mail in page.mails if mail.submission]
-    return page, model.submissions(user, ids) if ids else {}
+    sizes = {} if view.thread else boxes.sizes(user, [mail.thread for mail in page.mails])
+    return _Loaded(page, model.submissions(user, ids) if ids else {}, sizes, folder, places)
 
 
-def _row(mail: Mail, route: str, submissions: Mapping[str, Submission], now: float, zone: ZoneInfo) -> Row:
-    is_own = mail.mailbox is not MailboxName.INBOX
-    people = ", ".join(part for part in (mail.to, mail.cc, mail.bcc) if part)
-    submission = submissions.get(mail.submission)
+def _row(mail: Mail, view: View, loaded: _Loaded, now: float, zone: ZoneInfo) -> Row:
+    people = [name for line in (mail.to, mail.cc, mail.bcc) for name in names(line)] if mail.is_own else []
+    submission = loaded.submissions.get(mail.submission)
     status, text = summary(submission.deliveries) if submission else ("", "")
+    size = loaded.sizes.get(mail.thread, 0)
+    is_open_draft = mail.mailbox == MailboxName.DRAFTS
     return Row(
         id=mail.id,
-        href=routes.compose(mail.key) if mail.mailbox is MailboxName.DRAFTS else routes.mail(route, mail.id),
-        who=f"To {people or 'nobody yet'}" if is_own else mail.sender,
-        initials=initials(people if is_own else mail.sender),
+        href=routes.compose(mail.key) if is_open_draft else view.href(mail.id),
+        who=f"To {', '.join(people) or 'nobody yet'}" if mail.is_own else mail.sender,
+        initials=initials(people[0] if people else "" if mail.is_own else mail.sender),
         subject=mail.subject or "No subject",
         snippet=mail.snippet,
         time=short_time(mail.date, now, zone),
         full_time=full_time(mail.date, zone),
         unread=mail.unread,
+        starred=mail.starred,
+        has_files=mail.has_files,
+        thread_size=str(size) if size > 1 else "",
+        place="" if view.place else _place_name(mail.mailbox, loaded.places),
         status=str(status),
         status_text=text,
     )
+
+
+def _place_name(place: str, folders: Mapping[str, str]) -> str:
+    return "Inbox" if place == MailboxName.INBOX else folders.get(place, str(place))
+
+
+def _shown(view: View) -> str:
+    """What is said above a list that shows some of the mails, or in another order."""
+    if view.thread:
+        return "All mails of this conversation"
+    if view.route == routes.SEARCH:
+        return f"Found for “{view.typed}”"
+    parts = [f"Only {ONLY_SHOWN[view.only]}"] if view.only else []
+    return ", ".join([*parts, *(["oldest first"] if view.oldest_first else [])]).capitalize()
+
+
+def _empty(view: View) -> str:
+    """What an empty list says where it is not as the mailbox itself would say it."""
+    if view.route == routes.SEARCH:
+        return "Nothing found. Try fewer or shorter words, or from:, to:, subject:, has:attachment, before:2026-11."
+    if view.only:
+        return f"No mail here is {ONLY_SHOWN[view.only]}."
+    if view.before:
+        return "Nothing more here. The newest mails are on the first page."
+    return ""

@@ -1,4 +1,4 @@
-"""The mail that is open, and what became of it recipient by recipient."""
+"""The mail that is open."""
 
 from __future__ import annotations
 
@@ -11,25 +11,13 @@ import reflex as rx
 from bitmail import routes
 from bitmail.current import caller, off_loop, service
 from bitmail.errors import NoSuchMail, Refused
-from bitmail.mailboxes import Mail, MailboxName
+from bitmail.mail import Mail
 from bitmail.quotations import segments
 from bitmail.reading import File, files_of, frame_of
 from bitmail.sanitiser import sanitise
-from bitmail.state.mailbox import MailboxState
 from bitmail.unsubscribe import leave_list
-from bitmail.words import file_size, full_time, initials, story
+from bitmail.words import file_size, full_time, initials
 from mta.parsed import ParsedMail
-from mta.submission import Submission
-
-
-@dataclass
-class DeliveryRow:
-    """One recipient of a mail that was sent."""
-
-    id: str
-    recipient: str
-    status: str
-    story: str
 
 
 @dataclass
@@ -75,35 +63,23 @@ class MessageState(rx.State):
     list_mail: str = ""
     left_list: str = ""
     missing: str = ""
-    deliveries: list[DeliveryRow] = []  # noqa: RUF012
     _sender: str = ""
-    _submission: str = ""
 
     @rx.event
-    async def open(self) -> list[rx.event.EventCallback] | None:
+    async def open(self) -> None:
         """The address names a mail to show, or none."""
         asked = self.router.url.query_parameters.get(routes.OPENED, "")
         if not asked.isascii() or not asked.isdecimal() or len(asked) > 18:
             self._close()
-            return None
+            return
         me = caller()
         try:
             found = await off_loop(_load, me.user, int(asked))
         except NoSuchMail as missing:
             self._close()
             self.missing = str(missing)
-            return None
+            return
         self._show(found, ZoneInfo(me.zone))
-        self._show_deliveries(found.submission, ZoneInfo(me.zone))
-        return [MailboxState.refresh] if found.is_news else None
-
-    @rx.event
-    async def refresh(self) -> None:
-        """A delivery of the open mail may have gone on."""
-        if self._submission:
-            me = caller()
-            found = await off_loop(service().model.submission, me.user, self._submission)
-            self._show_deliveries(found, ZoneInfo(me.zone))
 
     @rx.event
     def show_images(self) -> None:
@@ -140,7 +116,7 @@ class MessageState(rx.State):
         self.missing, self.left_list = "", ""
         self.id = mail.id
         self.subject = mail.subject or "No subject"
-        self.who = "You" if mail.mailbox is MailboxName.SENT else mail.sender
+        self.who = "You" if mail.is_own else mail.sender
         self.address = mail.sender_address if mail.sender_address != self.who else ""
         self._sender = mail.sender_address
         self.initials = initials(mail.sender)
@@ -157,23 +133,12 @@ class MessageState(rx.State):
         self.list_name = mail.sender if leave.post else ""
         self.list_page = leave.page if not leave.post else ""
         self.list_mail = _mail_to(leave.mail) if leave.mail and not leave.page else ""
-        self._submission = mail.submission
-
-    def _show_deliveries(self, submission: Submission | None, zone: ZoneInfo) -> None:
-        rows = [
-            DeliveryRow(delivery.id, delivery.recipient, delivery.status.value, story(delivery, zone))
-            for delivery in (submission.deliveries if submission else ())
-        ]
-        if rows != self.deliveries:
-            self.deliveries = rows
 
 
 @dataclass(frozen=True)
 class _Found:
     mail: Mail
     content: ParsedMail
-    submission: Submission | None
-    is_news: bool
     frame: str
     blocked: int
 
@@ -182,14 +147,14 @@ def _load(user: str, id: int) -> _Found:
     model = service().model
     mail = model.mailboxes.mail(user, id)
     content = model.mailboxes.content(user, id)
-    submission = model.submission(user, mail.submission) if mail.submission else None
     frame, blocked = "", 0
     if content.html is not None:
         images = model.trusted.is_trusted(user, mail.sender_address)
         frame = frame_of(id, images=images)
         blocked = 0 if images else sanitise(content.html).blocked
-    is_news = mail.unread and model.mailboxes.mark_read(user, id)
-    return _Found(mail, content, submission, is_news, frame, blocked)
+    if mail.unread and model.mailboxes.mark_read(user, id):
+        model.changed(user)
+    return _Found(mail, content, frame, blocked)
 
 
 def _file_row(id: int, file: File) -> FileRow:

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 import reflex as rx
 
+from bitmail import routes
 from bitmail.current import caller, off_loop, service
+from bitmail.errors import Refused
 from bitmail.mailboxes import COUNTED
 from bitmail.model import Notice
+from bitmail.places import Folder, MailboxName
+from bitmail.state.delivery import DeliveryState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
 from bitmail.version import version
@@ -27,6 +31,17 @@ class ShownNotice:
     good: bool
 
 
+@dataclass
+class FolderRow:
+    """A folder of one's own in the rail."""
+
+    id: int
+    name: str
+    place: str
+    href: str
+    unread: str
+
+
 class SessionState(rx.State):
     """What every page shows about the person, and the notices that float above it."""
 
@@ -37,7 +52,13 @@ class SessionState(rx.State):
     version: str = ""
     unread: str = ""
     drafts: str = ""
-    notices: list[ShownNotice] = []  # noqa: RUF012 - Reflex copies the default for each client
+    outbox: str = ""
+    spam: str = ""
+    folders: list[FolderRow] = []  # noqa: RUF012 - Reflex copies the default for each client
+    folder_problem: str = ""
+    shortcuts: bool = True
+    density: str = "normal"
+    notices: list[ShownNotice] = []  # noqa: RUF012
     _last_notice: int = -1
 
     @rx.event
@@ -52,7 +73,7 @@ class SessionState(rx.State):
         if self._last_notice < 0:
             seen = running.model.notices(me.user)
             self._last_notice = seen[-1].number if seen else 0
-        await self._count()
+        await self._look()
 
     @rx.event
     async def refresh(self) -> list[rx.event.EventCallback]:
@@ -63,8 +84,8 @@ class SessionState(rx.State):
         if news:
             self._last_notice = news[-1].number
             self.notices = [*self.notices, *(_shown(notice) for notice in news)][-SHOWN:]
-        await self._count()
-        return [MailboxState.refresh, MessageState.refresh]
+        await self._look()
+        return [MailboxState.refresh, DeliveryState.refresh]
 
     @rx.event
     def dismiss(self, number: int) -> None:
@@ -78,12 +99,49 @@ class SessionState(rx.State):
         if not is_zone(zone) or zone == me.zone:
             return None
         await off_loop(service().model.sessions.set_zone, me, zone)
-        return [MailboxState.refresh, MessageState.refresh]
+        return [MailboxState.refresh, MessageState.open, DeliveryState.refresh]
 
-    async def _count(self) -> None:
-        model, user = service().model, caller().user
-        self.unread = _count_shown(await off_loop(model.mailboxes.unread, user))
-        self.drafts = _count_shown(await off_loop(model.mailboxes.drafts, user))
+    @rx.event
+    async def create_folder(self, form: dict[str, str]) -> rx.event.EventSpec | None:
+        """Make a folder, and show it."""
+        name = form.get("name") if isinstance(form, dict) else None
+        if not isinstance(name, str):
+            return None
+        me, model = caller(), service().model
+        try:
+            folder = await off_loop(model.folders.create, me.user, name[:1000])
+        except Refused as refusal:
+            self.folder_problem = str(refusal)
+            return None
+        self.folder_problem = ""
+        model.changed(me.user)
+        return rx.redirect(routes.folder(folder.id))
+
+    async def _look(self) -> None:
+        user = caller().user
+        wanted = await off_loop(service().model.preferences.of, user)
+        self.shortcuts, self.density = wanted.shortcuts, wanted.density.value
+        counts, folders = await off_loop(_counts, user)
+        self.unread, self.drafts, self.outbox, self.spam = (_count_shown(count) for count in counts)
+        rows = [
+            FolderRow(folder.id, folder.name, folder.place, routes.folder(folder.id), _count_shown(unread))
+            for folder, unread in folders
+        ]
+        if rows != self.folders:
+            self.folders = rows
+
+
+def _counts(user: str) -> tuple[tuple[int, int, int, int], list[tuple[Folder, int]]]:
+    """What is counted beside the places: unread in Inbox, drafts, what waits in Outbox, unread in Spam and folders."""
+    model = service().model
+    boxes, folders = model.mailboxes, model.folders.all(user)
+    counts = (
+        boxes.unread(user),
+        boxes.count(user, MailboxName.DRAFTS),
+        boxes.count(user, MailboxName.OUTBOX),
+        boxes.unread(user, MailboxName.SPAM),
+    )
+    return counts, [(folder, boxes.unread(user, folder.place)) for folder in folders]
 
 
 def _count_shown(count: int) -> str:

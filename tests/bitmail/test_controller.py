@@ -18,9 +18,12 @@ from bitmail.gate import public_events
 from bitmail.mailboxes import MailboxName
 from bitmail.service import Service
 from bitmail.state.compose import ComposeState
+from bitmail.state.delivery import DeliveryState
+from bitmail.state.keys import KeysState
 from bitmail.state.login import LogInState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
+from bitmail.state.selection import SelectionState
 from bitmail.state.session import SessionState
 from bitmail.state.settings import SettingsState
 from mta.outcomes import Status
@@ -28,8 +31,16 @@ from tests.bitmail.conftest import PASSWORD
 
 OFFERED = {
     ComposeState: {"new", "begin", "save", "send"},
+    DeliveryState: {"open", "refresh", "retry", "cancel", "show_more", "write_anew"},
+    KeysState: {"press", "close_help"},
     LogInState: {"show"},
-    MailboxState: {"open", "refresh"},
+    MailboxState: {"open", "refresh", "show", "search", "open_thread"},
+    MessageState: {"open", "show_images", "trust_sender", "leave_list"},
+    SelectionState: {
+        *("clear", "select", "select_all", "act", "move", "drop", "undo", "close_toast"),
+        *("empty_trash", "rename_folder", "remove_folder"),
+    },
+    SessionState: {"enter", "refresh", "dismiss", "set_zone", "create_folder"},
     SettingsState: {
         "open",
         "change",
@@ -42,8 +53,6 @@ OFFERED = {
         "confirm_second_factor",
         "end_second_factor",
     },
-    MessageState: {"open", "refresh", "show_images", "trust_sender", "leave_list"},
-    SessionState: {"enter", "refresh", "dismiss", "set_zone"},
 }
 """Every handler that a client may call; a public method added to a state by accident is one more."""
 
@@ -111,6 +120,18 @@ def test_no_handler_works_without_a_session(service: Service, state: type, handl
             "send": {"form": form},
             "dismiss": {"number": 1},
             "set_zone": {"zone": "UTC"},
+            "show": {"what": "unread"},
+            "search": {"form": {"q": "x"}},
+            "open_thread": {"id": 1},
+            "select": {"id": 1, "shift": False},
+            "act": {"what": "delete", "id": 1},
+            "move": {"to": "Trash", "id": 1},
+            "drop": {"address": "/inbox?mail=1", "to": "Trash"},
+            "rename_folder": {"form": {"name": "x"}},
+            "create_folder": {"form": {"name": "x"}},
+            "retry": {"delivery": "x"},
+            "write_anew": {"delivery": ""},
+            "press": {"key": "j"},
             "change": {"field": "theme", "value": "dark"},
             "forget_sender": {"sender": "grace@example.com"},
             "end_session": {"id": 1},

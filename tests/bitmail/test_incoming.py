@@ -55,7 +55,7 @@ def open_service(tmp_path: Path) -> Iterator[Service]:
 
 def inbox(service: Service, user: str = "ada") -> list[bytes]:
     mails = service.model.mailboxes.page(user, MailboxName.INBOX).mails
-    return [service.blobs.get(mail._blob) or b"" for mail in mails]
+    return [service.model.mailboxes.raw(user, mail.id) for mail in mails]
 
 
 def mailgun(address: str, token: str, **fields: Any) -> int:

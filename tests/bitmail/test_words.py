@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bitmail.words import initials, is_zone, short_time, story, summary
+from bitmail.words import initials, is_zone, names, short_time, story, summary
 from mta.outcomes import Outcome, Status
 from mta.submission import Attempt, Delivery
 
@@ -50,7 +50,7 @@ def test_a_mail_shows_the_status_that_needs_attention_most_and_of_how_many_it_is
 
 
 def test_a_story_tells_each_try_once_with_time_and_provider() -> None:
-    refusal = "one did not take it at 14:02:07: Connection refused."
+    refusal = "one did not take it at 14:02:07. The server could not be reached."
     assert story(delivery(Status.QUEUED), BERLIN) == "Waits for its turn."
     assert (
         story(delivery(Status.SENT, REFUSED, TAKEN), BERLIN)
@@ -61,13 +61,43 @@ def test_a_story_tells_each_try_once_with_time_and_provider() -> None:
         == f"{refusal} It is tried again by itself."
     )
     assert (
-        story(delivery(Status.BOUNCED, TAKEN, detail="550 no such user"), BERLIN)
-        == "two took it at 14:02:07 in 112 ms. Came back at 14:02:07: 550 no such user."
+        story(delivery(Status.BOUNCED, TAKEN, detail="550 not on a Sunday"), BERLIN)
+        == "two took it at 14:02:07 in 112 ms. Came back at 14:02:07: 550 not on a Sunday."
     )
     assert story(delivery(Status.COMPLAINED), BERLIN) == "The recipient reported it as spam at 14:02:07."
     assert story(delivery(Status.FAILED, detail="Nobody takes a mail this large"), BERLIN) == (
         "Nobody takes a mail this large."
     )
+
+
+def test_a_reason_is_told_in_plain_language_where_it_is_known_and_else_in_its_own_words() -> None:
+    words = "550 5.1.1 user unknown"
+    plain = "The receiving server says that this mailbox does not exist."
+    assert story(delivery(Status.BOUNCED, TAKEN, detail=words), BERLIN) == (
+        f"two took it at 14:02:07 in 112 ms. Came back at 14:02:07. {plain}"
+    )
+    odd = Attempt("one", Outcome.REJECTED_MESSAGE, NOW, 3, "550 Not on a Sunday")
+    assert story(delivery(Status.FAILED, odd, detail=odd.detail), BERLIN) == (
+        "one did not take it at 14:02:07: 550 Not on a Sunday."
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "people"),
+    [
+        ("Grace Hopper <grace@example.com>, bob@example.net", ["Grace Hopper", "bob@example.net"]),
+        ('"Doe, Ann" <ann@example.com>', ["Doe, Ann"]),
+        ("undisclosed-recipients:;", ["undisclosed-recipients"]),
+        ("ann@", ["ann@"]),
+        ("", []),
+    ],
+)
+def test_a_line_of_addresses_names_people(line: str, people: list[str]) -> None:
+    assert names(line) == people
+
+
+def test_a_line_of_very_many_addresses_is_not_read_to_its_end() -> None:
+    assert len(names("a@example.com, " * 10_000)) < 40
 
 
 def test_only_time_zones_that_exist_are_time_zones() -> None:

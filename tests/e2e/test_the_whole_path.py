@@ -22,6 +22,7 @@ def log_in(page: Page, url: str, name: str, password: str = PASSWORD) -> None:
 
 
 def compose(page: Page, to: str, subject: str, text: str) -> None:
+    expect(page.locator("[data-hydrated='1']")).to_be_attached()
     page.get_by_role("button", name="Compose").first.click()
     expect(page).to_have_url(re.compile("draft="))
     page.get_by_role("textbox", name="To", exact=True).fill(to)

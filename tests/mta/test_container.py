@@ -156,6 +156,22 @@ def test_cancel_when_nothing_was_started_then_never_sent(station: Start, clock: 
     assert sending.container.cancel("unknown") is None
 
 
+def test_retry_when_it_had_failed_then_sent_and_every_attempt_is_told(station: Start) -> None:
+    smtp = Scripted("smtp", Outcome.REJECTED_RECIPIENT, Outcome.ACCEPTED)
+    sending = station(smtp)
+    submission = sending.submit()
+    failed = sending.wait_for(submission, Status.FAILED)
+    retried = sending.container.retry(submission.id, failed.id)
+    assert retried is not None
+    delivery = sending.wait_for(submission, Status.SENT)
+    assert [one.outcome for one in delivery.attempts] == [Outcome.REJECTED_RECIPIENT, Outcome.ACCEPTED]
+    assert Status.QUEUED in sending.statuses(submission)
+    sending.container.retry(submission.id, failed.id)
+    assert sending.delivery(submission).status is Status.SENT
+    assert len(smtp.called) == 2
+    assert sending.container.retry("unknown", failed.id) is None
+
+
 def test_cancel_when_some_are_started_then_only_the_others(station: Start) -> None:
     smtp = Scripted("smtp", concurrency=1)
     smtp.hold()

@@ -236,6 +236,40 @@ def test_submission_when_unknown_then_none(spool: Spool) -> None:
 
 
 @pytest.mark.parametrize("status", list(Status))
+def test_retry_when_another_try_may_help_then_queued_anew_and_otherwise_as_it_was(
+    spool: Spool, database: Database, status: Status
+) -> None:
+    submission, _ = spool.submit(mail("a@example.com", "b@example.com"), NOW, LIFETIME)
+    one, two = submission.deliveries
+    due = None if status in FINAL else NOW + 500
+    with database.transaction() as connection:
+        first = deliveries.c.id == one.id
+        connection.execute(
+            deliveries.update().where(first).values(status=status, due=due, rounds=7, refused_by="smtp")
+        )
+    may = status in {Status.DEFERRED, Status.BOUNCED, Status.FAILED, Status.UNCERTAIN}
+    for wrong in (two.id, "unknown"):
+        assert (
+            spool.retry("unknown", one.id, NOW, LIFETIME) is spool.retry(submission.id, wrong, NOW, 1) is None
+        )
+    retried = spool.retry(submission.id, one.id, NOW + 100, LIFETIME)
+    assert (retried is not None) == may
+    with database.read() as connection:
+        row = connection.execute(select(deliveries).where(first)).one()
+    assert row.status == (Status.QUEUED if may else status)
+    assert row.due == (NOW + 100 if may else due)
+    if may:
+        assert (row.expires, row.rounds, row.refused_by) == (NOW + 100 + LIFETIME, 0, "")
+
+
+def test_retry_when_a_container_holds_it_then_left_to_it(spool: Spool, database: Database) -> None:
+    submission, _ = spool.submit(mail(), NOW, LIFETIME)
+    with database.transaction() as connection:
+        connection.execute(deliveries.update().values(status=Status.UNCERTAIN, due=NOW, lease="somebody"))
+    assert spool.retry(submission.id, submission.deliveries[0].id, NOW, LIFETIME) is None
+
+
+@pytest.mark.parametrize("status", list(Status))
 def test_cancel_when_a_provider_may_have_it_then_it_stays(
     spool: Spool, database: Database, status: Status
 ) -> None:

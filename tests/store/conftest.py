@@ -17,8 +17,20 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine, make_url, text
 from starlette.types import ASGIApp
 
-from store import Blobs, BlobStore, Database, JsonStore, MemoryStore, SqlStore, migrate
-from store.proxy import ProxyBlobs, ProxyStore, StoreServer
+from store import (
+    SEARCH_MIGRATIONS,
+    SEARCH_VERSION_TABLE,
+    Blobs,
+    BlobStore,
+    Database,
+    JsonStore,
+    MemoryStore,
+    SearchIndex,
+    SqlStore,
+    TextIndex,
+    migrate,
+)
+from store.proxy import ProxyBlobs, ProxyIndex, ProxyStore, StoreServer
 from store.s3 import Bucket, S3Blobs
 from store.server import make_server
 from tests.store.postgres import private_postgres
@@ -54,7 +66,7 @@ def serving(app: ASGIApp) -> Iterator[str]:
 
 def clear(database: Database) -> None:
     """Take everything out of a database, but the groups that were declared: they stay for good."""
-    names = ("entry", "posting", "answer", "chunk", "blob")
+    names = ("entry", "posting", "answer", "chunk", "blob", "search")
     with database.transaction() as connection:
         if database.is_sqlite:
             for name in names:
@@ -80,6 +92,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
     """A migrated SQLite database of its own."""
     database = Database(f"sqlite:///{tmp_path / 'test.db'}")
     migrate(database)
+    migrate(database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE)
     yield database
     database.close()
 
@@ -118,6 +131,7 @@ def new_database(new_url: str) -> Iterator[Database]:
 def sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'test.db'}")
     migrate(database)
+    migrate(database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE)
     yield database
     database.close()
 
@@ -126,6 +140,7 @@ def sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databa
 def postgres_database(postgres_url: str) -> Iterator[Database]:
     database = Database(postgres_url)
     migrate(database)
+    migrate(database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE)
     yield database
     database.close()
 
@@ -143,7 +158,8 @@ class Served:
 def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('served') / 'test.db'}")
     migrate(database)
-    with serving(make_server(SqlStore(database), Blobs(database), SECRET)) as url:
+    migrate(database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE)
+    with serving(make_server(SqlStore(database), Blobs(database), SearchIndex(database), SECRET)) as url:
         server = StoreServer(url, SECRET)
         yield Served(database, url, server)
         server.close()
@@ -207,3 +223,13 @@ def blobs(request: pytest.FixtureRequest) -> BlobStore:
     database = request.getfixturevalue(f"{request.param}_database")
     clear(database)
     return Blobs(database)
+
+
+@pytest.fixture(params=["sqlite", "postgres", "proxy"])
+def index(request: pytest.FixtureRequest) -> TextIndex:
+    """Each implementation of the search index in turn, empty."""
+    if request.param == "proxy":
+        return ProxyIndex(request.getfixturevalue("served").server)
+    database = request.getfixturevalue(f"{request.param}_database")
+    clear(database)
+    return SearchIndex(database)

@@ -22,6 +22,7 @@ from store import (
     Blobs,
     Database,
     MalformedRequest,
+    SearchIndex,
     SqlStore,
     StoreSettings,
     StoreUnavailable,
@@ -110,7 +111,9 @@ def test_server_when_text_cannot_be_kept_then_422_and_its_key(served: Served) ->
 
 def test_server_when_request_is_too_large_then_413_and_nothing_is_kept(database: Database) -> None:
     store = SqlStore(database)
-    with serving(make_server(store, Blobs(database), SECRET, request_limit=100_000)) as url:
+    with serving(
+        make_server(store, Blobs(database), SearchIndex(database), SECRET, request_limit=100_000)
+    ) as url:
         server = StoreServer(url, SECRET, pauses=())
         with pytest.raises(TooLarge, match="100000 bytes"):
             ProxyStore(server).put({"a": "x" * 100_000})
@@ -126,7 +129,7 @@ def test_server_when_request_is_too_large_then_413_and_nothing_is_kept(database:
 
 def test_make_server_when_secret_is_empty_then_refused(database: Database) -> None:
     with pytest.raises(ValueError, match="BITMAIL_STORE_SECRET"):
-        make_server(SqlStore(database), Blobs(database), SecretStr(""))
+        make_server(SqlStore(database), Blobs(database), SearchIndex(database), SecretStr(""))
 
 
 def test_operations_when_listed_for_the_wire_then_none_is_missing() -> None:
@@ -237,7 +240,7 @@ def test_proxy_when_what_answers_is_no_store_then_unavailable() -> None:
 
 def test_proxy_when_database_is_away_then_unavailable_as_locally(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'not-migrated.db'}")
-    with serving(make_server(SqlStore(database), Blobs(database), SECRET)) as url:
+    with serving(make_server(SqlStore(database), Blobs(database), SearchIndex(database), SECRET)) as url:
         server = StoreServer(url, SECRET, pauses=())
         with pytest.raises(StoreUnavailable, match="the database does not answer as it should"):
             ProxyStore(server).count({})

@@ -1,0 +1,154 @@
+"""The librarian: works behind the page, so that filing and deleting need not wait for it.
+
+It takes new mail into the search index, tells its thread, and takes out of the store what was deleted for good. What is
+left to do stands in the entries themselves, so a crash loses none of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from bitmail.mailboxes import GONE
+from bitmail.search import FILES
+from bitmail.threads import Threads, has_files
+from mta.parsed import Mailbox, ParsedMail, parse
+from store import ANY, BlobStore, Document, Entry, JsonStore, StoreUnavailable, TextIndex
+
+log = logging.getLogger(__name__)
+
+BATCH = 50
+SWEEP = 600.0
+"""Seconds between two looks for what was deleted for good and whose content may now be forgotten."""
+PAUSE = 5.0
+"""Seconds before it goes on after the database did not answer."""
+_DONE = {"kind": "library", "holds": "all"}
+"""Says that mail from before there was a library was taken in."""
+_AT_ONCE = 4
+
+
+class Librarian:
+    """Keeps the search index, the threads and the blobs of all mail in order, in a thread of its own."""
+
+    def __init__(self, store: JsonStore, blobs: BlobStore, index: TextIndex) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._index = index
+        self._threads = Threads(store)
+        self._news = threading.Event()
+        self._is_ending = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin; what is left from before comes first."""
+        if not self._store.get({"blob": ANY}, limit=1):
+            self._store.put_if_absent(_DONE, _DONE)
+        self._news.set()
+        self._thread = threading.Thread(target=self._run, name="librarian", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._news.set()
+
+    def stop(self) -> None:
+        """End, within the time that one batch takes."""
+        self._is_ending.set()
+        self._news.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def take_in(self) -> int:
+        """Take in one batch of new mails; how many."""
+        return self._take(self._store.get({"indexed": "0"}, limit=BATCH))
+
+    def take_in_old(self) -> None:
+        """Take in the mails from before there was a library, once."""
+        if self._store.get(_DONE, limit=1):
+            return
+        last = 0
+        while page := self._store.get({"blob": ANY}, limit=BATCH, before=last):
+            last = page[-1].id
+            self._take([entry for entry in page if "indexed" not in entry.data and "mailbox" in entry.data])
+            if self._is_ending.is_set():
+                return
+        self._store.put_if_absent(_DONE, _DONE)
+
+    def sweep(self) -> int:
+        """Take out what was deleted for good, as far as its content may be forgotten by now; how many mails."""
+        swept, last = 0, 0
+        while page := self._store.get({"mailbox": GONE}, limit=BATCH, before=last):
+            last = page[-1].id
+            self._index.remove([entry.id for entry in page])
+            swept += sum([self._forget(entry) for entry in page])
+        return swept
+
+    def _run(self) -> None:
+        while not self._is_ending.is_set():
+            try:
+                self.sweep()
+                self.take_in_old()
+                while not self._is_ending.is_set() and self._news.wait(SWEEP):
+                    self._news.clear()
+                    while not self._is_ending.is_set() and self.take_in():
+                        pass
+            except StoreUnavailable as error:
+                log.warning("the search index waits: %s", error)
+                self._is_ending.wait(PAUSE)
+                self._news.set()
+
+    def _take(self, entries: Sequence[Entry]) -> int:
+        if entries:
+            with ThreadPoolExecutor(_AT_ONCE) as pool:  # at once, so that they share commits
+                list(pool.map(self._take_one, entries))
+        return len(entries)
+
+    def _take_one(self, entry: Entry) -> None:
+        raw = self._blobs.get(entry.data.get("blob", ""))
+        changes = {"indexed": "1"}
+        if raw is not None:
+            mail, user = parse(raw), entry.data.get("user", "")
+            if "thread" not in entry.data:
+                changes |= self._threads.facts(user, mail, str(entry.id))
+                changes["files"] = "1" if has_files(mail) else "0"
+            try:
+                self._index.add([document(entry, mail)])
+            except StoreUnavailable:
+                raise
+            except Exception:
+                # One mail that the database cannot take must not keep the others out.
+                log.exception("mail %d cannot be searched", entry.id)
+        if not self._store.update_by_id(entry.id, changes):
+            self._index.remove([entry.id])  # it was deleted meanwhile
+
+    def _forget(self, entry: Entry) -> bool:
+        blob = entry.data.get("erased", "")
+        named = {"blob": blob}
+        if blob and not self._blobs.remove(blob, unless=[named]):
+            is_kept = self._blobs.size(blob) is not None
+            if is_kept and not self._store.get(named, limit=1):
+                return False  # it came within the hour, so it stays until the next sweep
+        return self._store.remove(entry.id)
+
+
+def document(entry: Entry, mail: ParsedMail) -> Document:
+    """What can be found of a mail."""
+    data = entry.data
+    people = (*mail.to, *mail.cc, *mail.bcc)
+    return Document(
+        id=entry.id,
+        owner=data.get("user", ""),
+        at=float(data.get("date") or 0),
+        author=_named([mail.sender] if mail.sender else []) or data.get("sender_address", ""),
+        # One's own mail names its Bcc only in the entry.
+        readers=f"{_named(people)} {data.get('bcc', '')}",
+        title=mail.subject,
+        body=mail.text,
+        marks=(FILES,) if has_files(mail) else (),
+    )
+
+
+def _named(people: Sequence[Mailbox]) -> str:
+    return " ; ".join(f"{person.name} {person.email}" for person in people)
