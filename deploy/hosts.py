@@ -57,7 +57,7 @@ class Stage(BaseModel):
     """Hosts that get one release together.
 
     Attributes:
-        hosts: all of them, in the order in which they are switched.
+        hosts: all of them, in the order in which they are switched, but for store hosts, which go first.
         domain: what browsers ask for.
         known_hosts: file with the hosts' SSH keys.
         settings: file with the settings of every host; secrets are in it.
@@ -100,8 +100,12 @@ class Stage(BaseModel):
         return self.domain if self.port == 443 else f"{self.domain}:{self.port}"
 
     def serving(self) -> tuple[Host, ...]:
-        """The hosts on which a release runs."""
-        return tuple(host for host in self.hosts if host.services)
+        """The hosts on which a release runs; first those that others cannot do without."""
+        return tuple(
+            sorted(
+                (host for host in self.hosts if host.services), key=lambda host: Role.STORE not in host.roles
+            )
+        )
 
 
 def read_stage(name: str, path: Path = HOSTS) -> Stage:

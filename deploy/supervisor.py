@@ -119,6 +119,12 @@ def _install_units(remote: Remote, port: int) -> None:
         remote.write(SERVICE_UNIT.format(role=role, needs=needs), f"{UNITS}/bitmail-{role}.service")
     units = " ".join(f"bitmail-{role}.service" for role in remote.host.services)
     remote.run(f"{BUS}systemctl --user daemon-reload && systemctl --user enable --quiet {units}")
+    gone = [f"bitmail-{role}.service" for role in Role if role.serves and role not in remote.host.roles]
+    if Role.WEB not in remote.host.roles:
+        gone.insert(0, "bitmail-web.socket")
+    remote.run(
+        f"{BUS}for unit in {' '.join(gone)}; do systemctl --user disable --quiet --now $unit 2>/dev/null; done; true"
+    )
     if Role.WEB in remote.host.roles:
         remote.run(f"{BUS}systemctl --user enable --quiet --now bitmail-web.socket")
 

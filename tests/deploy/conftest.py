@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
@@ -27,6 +28,14 @@ class Stage:
     lab: Lab
     settings: dict[str, str]
     database_url: str
+
+    def set_up(
+        self, settings: dict[str, str], roles: Mapping[str, Sequence[str]] = MappingProxyType({})
+    ) -> None:
+        """Let the hosts serve with other settings, or in other roles."""
+        self.project.name_hosts(self.lab, settings, roles)
+        self.project.does("provision", "--stage", "lab")
+        self.project.does("run_restart", "--stage", "lab")
 
 
 @pytest.fixture(scope="package")

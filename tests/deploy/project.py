@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from mta.sealing import seal
 from tests.deploy.machines import CACHE, Lab
@@ -31,7 +34,7 @@ HOST = """
 [[stages.lab.hosts]]
 name = "{name}"
 address = "{address}"
-roles = ["web"]
+roles = {roles}
 """
 
 
@@ -45,8 +48,10 @@ class Project:
 
     folder: Path
 
-    def name_hosts(self, lab: Lab, settings: dict[str, str]) -> None:
-        """Write the file of hosts, and their settings."""
+    def name_hosts(
+        self, lab: Lab, settings: dict[str, str], roles: Mapping[str, Sequence[str]] = MappingProxyType({})
+    ) -> None:
+        """Write the file of hosts, and their settings; a host does the web's work unless other roles are given."""
         env = self.folder / "deploy/lab.env"
         env.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         keys = self.folder.parent / "keys.sealed"
@@ -54,7 +59,8 @@ class Project:
         files = {"known_hosts": lab.known_hosts, "identity": lab.identity, "settings": env, "keys": keys}
         hosts = HOSTS.format(domain=DOMAIN, **files)
         for machine in lab.machines.values():
-            hosts += HOST.format(name=machine.name, address=machine.address)
+            does = list(roles.get(machine.name, ["web"]))
+            hosts += HOST.format(name=machine.name, address=machine.address, roles=json.dumps(does))
         (self.folder / "deploy/hosts.toml").write_text(hosts)
 
     def release(self, tag: str, **changed: str) -> None:

@@ -56,16 +56,10 @@ def relay(stage: Stage) -> Iterator[Esp]:
             "BITMAIL_UNCERTAIN_GRACE": "2",
         }
         try:
-            set_up(stage, stage.settings | changed)
+            stage.set_up(stage.settings | changed)
             yield esp
         finally:
-            set_up(stage, stage.settings)
-
-
-def set_up(stage: Stage, settings: dict[str, str]) -> None:
-    stage.project.name_hosts(stage.lab, settings)
-    stage.project.does("provision", "--stage", "lab")
-    stage.project.does("run_restart", "--stage", "lab")
+            stage.set_up(stage.settings)
 
 
 def test_mails_when_sent_through_both_hosts_while_all_fails_in_turn_then_arrive_once_each(

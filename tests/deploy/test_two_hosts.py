@@ -9,6 +9,9 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
+from deploy.hosts import read_stage
+from deploy.releases import LOCK
+from deploy.remote import connected
 from tests.deploy.conftest import Browse, Stage
 from tests.deploy.load import Script, load
 from tests.deploy.project import DOMAIN, PASSPHRASE, SEALED
@@ -194,3 +197,12 @@ def test_a_passphrase_when_it_unsealed_the_keys_then_lies_in_memory_alone_and_no
         "700 deploy",
         "600 deploy",
     ]
+
+
+def test_a_deploy_when_another_one_runs_then_is_refused(stage: Stage) -> None:
+    found = read_stage("lab", stage.project.folder / "deploy/hosts.toml")
+    with connected(found, found.hosts[1:], print) as (remote,), remote.alone(LOCK):
+        refused = stage.project.fab("run_restart", "--stage", "lab")
+    assert refused.returncode == 1
+    assert "web2: another deploy holds this host" in refused.stderr
+    stage.project.does("run_restart", "--stage", "lab")
