@@ -145,7 +145,7 @@ def test_a_deploy_when_dry_then_says_what_it_would_do_and_does_nothing(stage: St
         "cd /home/deploy/bitmail && ls -lR releases history current | sha256sum"
     )
     assert after == before
-    stage.project.git("checkout", "-q", "r2")
+    stage.project.git("checkout", "-q", "r1")
 
 
 def test_a_host_when_its_key_is_another_then_it_is_refused(stage: Stage) -> None:
@@ -206,3 +206,14 @@ def test_a_deploy_when_another_one_runs_then_is_refused(stage: Stage) -> None:
     assert refused.returncode == 1
     assert "web2: another deploy holds this host" in refused.stderr
     stage.project.does("run_restart", "--stage", "lab")
+
+
+def test_a_host_when_switched_off_and_on_then_comes_back_with_the_passphrase(stage: Stage) -> None:
+    machine = stage.lab.machines["web1"]
+    machine.power_off()
+    away = stage.project.fab("status", "--stage", "lab")
+    machine.boot()
+    assert "web1  IS AWAY" in away.stdout
+    assert machine.run("ls /dev/shm/bitmail-1000/passphrase") == ""
+    stage.project.does("run_restart", "--stage", "lab")
+    assert set(serving(stage)) == {"web1", "web2"}
