@@ -12,6 +12,7 @@ from bitmail.errors import Refused
 from bitmail.mailboxes import COUNTED
 from bitmail.model import Notice
 from bitmail.places import Folder, MailboxName
+from bitmail.state.composer import COMPOSERS
 from bitmail.state.delivery import DeliveryState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
@@ -58,6 +59,7 @@ class SessionState(rx.State):
     folder_problem: str = ""
     shortcuts: bool = True
     density: str = "normal"
+    theme: str = "system"
     notices: list[ShownNotice] = []  # noqa: RUF012
     _last_notice: int = -1
 
@@ -85,7 +87,7 @@ class SessionState(rx.State):
             self._last_notice = news[-1].number
             self.notices = [*self.notices, *(_shown(notice) for notice in news)][-SHOWN:]
         await self._look()
-        return [MailboxState.refresh, DeliveryState.refresh]
+        return [MailboxState.refresh, DeliveryState.refresh, *(window.refresh for window in COMPOSERS)]
 
     @rx.event
     def dismiss(self, number: int) -> None:
@@ -94,11 +96,14 @@ class SessionState(rx.State):
 
     @rx.event
     async def set_zone(self, zone: str) -> list[rx.event.EventCallback] | None:
-        """The browser says in which time zone the person is."""
-        me = caller()
-        if not is_zone(zone) or zone == me.zone:
+        """The browser says in which time zone the person is; a zone that they chose counts more."""
+        me, model = caller(), service().model
+        if not is_zone(zone):
             return None
-        await off_loop(service().model.sessions.set_zone, me, zone)
+        zone = (await off_loop(model.preferences.of, me.user)).zone or zone
+        if zone == me.zone:
+            return None
+        await off_loop(model.sessions.set_zone, me, zone)
         return [MailboxState.refresh, MessageState.open, DeliveryState.refresh]
 
     @rx.event
@@ -120,7 +125,8 @@ class SessionState(rx.State):
     async def _look(self) -> None:
         user = caller().user
         wanted = await off_loop(service().model.preferences.of, user)
-        self.shortcuts, self.density = wanted.shortcuts, wanted.density.value
+        self.shortcuts = wanted.shortcuts
+        self.density, self.theme = wanted.density.value, wanted.theme.value
         counts, folders = await off_loop(_counts, user)
         self.unread, self.drafts, self.outbox, self.spam = (_count_shown(count) for count in counts)
         rows = [
