@@ -63,6 +63,7 @@ def stage() -> Iterator[Stage]:
                 "BITMAIL_DATABASE_URL": f"postgresql+psycopg://bitmail@{made.here}/postgres",
                 "BITMAIL_REDIS_URL": f"redis://{made.here}:6379/0",
                 "BITMAIL_PROVIDERS": "loopback",
+                "BITMAIL_UNDO": "0",
             }
             project.name_hosts(made, settings)
             project.does("provision", "--stage", "lab")

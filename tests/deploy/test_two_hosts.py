@@ -82,7 +82,7 @@ def test_a_person_when_on_one_host_then_is_known_on_the_other_and_sees_there_wha
     assert versions == set(serving(stage).values())
 
     compose(one, "bob@example.net", "From one host to the other", "Hello")
-    one.get_by_role("button", name="Send").click()
+    one.get_by_role("button", name="Send", exact=True).click()
     expect(one).to_have_url(re.compile("/sent"))
     expect(other.locator("a.row").filter(has_text="From one host to the other")).to_be_visible(timeout=2_000)
     expect(other.get_by_role("link", name="Inbox")).to_contain_text("1", timeout=10_000)  # LoopBack's answer
@@ -98,7 +98,7 @@ def test_a_draft_when_its_host_restarts_then_is_still_there_and_saved(stage: Sta
     typed = page.get_by_role("textbox", name="Message").input_value()
     assert "Typed before the restart" in typed
     assert "Typed after. " in typed
-    page.get_by_role("button", name="Send").click()
+    page.get_by_role("button", name="Send", exact=True).click()
     expect(page).to_have_url(re.compile("/sent"))
 
 
