@@ -138,7 +138,7 @@ class Machine:
         if self.systemd:
             self.process.send_signal(signal.SIGTERM)  # nspawn passes it on as a wish to power off
             try:
-                self.process.wait(15)
+                self.process.wait(5)
             except subprocess.TimeoutExpired:
                 self.process.kill()
         else:
