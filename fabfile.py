@@ -120,6 +120,13 @@ def bench(context, names):
         say("\n".join(there) or "There is nothing to measure yet.")
 
 
+@task
+def screenshots(context):
+    """Take pictures of every page into docs/pictures."""
+    build(context)
+    become(["-m", "tests.screenshots"])
+
+
 @task(help={"keys": "the file to write (keys.sealed)"})
 def seal_keys(context, keys="keys.sealed"):
     """Seal the secrets of .env by a start-up passphrase."""
