@@ -7,7 +7,9 @@ import importlib
 import logging
 import os
 import signal
+import socket
 import sys
+from contextlib import closing
 
 from pydantic_settings import SettingsError
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,7 +22,8 @@ from bitmail.settings import Settings
 from bitmail.shutdown import ExitStatus, Shutdown, is_disk_full
 from mta.configuration import ConfigurationError, read_settings
 from mta.errors import UnknownScheduler
-from store import StoreError
+from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
+from store import SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE, Database, StoreError, migrate
 
 
 def serve(settings: Settings) -> ExitStatus:
@@ -32,11 +35,11 @@ def serve(settings: Settings) -> ExitStatus:
     Raises:
         BuildError, ServerError: with a sentence for the person.
     """
-    with server.reserve(settings.host, settings.port) as reserved:
+    with _listening(settings) as reserved:
         shutdown = Shutdown()
         service = Service(settings, when_nobody_left=lambda: shutdown.request(ExitStatus.UNAVAILABLE))
         frontend.build()
-        os.environ.update(frontend.SERVING)
+        os.environ.update(frontend.SERVING | frontend.sharing(settings.redis_url))
         root = importlib.import_module("bitmail.bitmail")
         address = server.address_of(reserved)
 
@@ -47,6 +50,27 @@ def serve(settings: Settings) -> ExitStatus:
             return server.serve(root.app(), reserved, shutdown, announce)
 
 
+def bring_up(settings: Settings) -> ExitStatus:
+    """Bring the database up to this release, by nothing that the release before could not live with.
+
+    Raises:
+        StoreError: it cannot be done, and the database is as it was.
+    """
+    with closing(Database(settings.resolved_database_url())) as database:
+        migrate(database, MTA_MIGRATIONS, MTA_VERSION_TABLE, expand_only=True)
+        if not settings.store_url:
+            migrate(database, expand_only=True)
+            migrate(database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE, expand_only=True)
+    command.say("The database is that of this release.")
+    return ExitStatus.OK
+
+
+def _listening(settings: Settings) -> socket.socket:
+    if settings.socket is not None:
+        return server.adopt(settings.socket)
+    return server.reserve(settings.host, settings.port)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command that the arguments name; `serve` when they name none.
 
@@ -55,9 +79,13 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m bitmail", description="BitMail, the mail service.")
     parser.add_argument(
-        "command", nargs="?", choices=["serve"], default="serve", help="serve: the web server (default)"
+        "command",
+        nargs="?",
+        choices=["serve", "migrate"],
+        default="serve",
+        help="serve: the web server (default); migrate: bring the database up to this release, and end",
     )
-    parser.parse_args(arguments)
+    wanted = parser.parse_args(arguments).command
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("uvicorn", "alembic", "httpx", "httpcore"):
@@ -67,7 +95,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return serve(read_settings(Settings))
+        settings = read_settings(Settings)
+        return bring_up(settings) if wanted == "migrate" else serve(settings)
     except (ConfigurationError, UnknownScheduler, SettingsError) as error:
         return _refuse(f"BitMail cannot start with these settings: {error}", status=ExitStatus.CONFIGURATION)
     except (StoreError, OSError, SQLAlchemyError) as error:

@@ -6,10 +6,10 @@ import sys
 
 import uvicorn
 
-from store.blobs import Blobs
 from store.database import Database
 from store.errors import StoreError
 from store.migration import migrate
+from store.opening import open_blobs
 from store.search import SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE, SearchIndex
 from store.server import make_server
 from store.settings import StoreSettings
@@ -24,7 +24,7 @@ def main() -> int:
         migrate(database)
         migrate(database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE)
         index = SearchIndex(database)
-        server = make_server(SqlStore(database), Blobs(database), index, settings.store_secret)
+        server = make_server(SqlStore(database), open_blobs(settings, database), index, settings.store_secret)
         uvicorn.run(
             server,
             host=settings.store_host,

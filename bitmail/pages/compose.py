@@ -347,7 +347,13 @@ def rich_button(slot: int, window: type[Composer]) -> rx.Component:
 def later(slot: int, window: type[Composer]) -> rx.Component:
     """Send at a time to be chosen, in the person's own time zone."""
     return rx.el.details(
-        rx.el.summary(icon("clock"), rx.el.span("Send later"), class_name="btn"),
+        rx.el.summary(
+            icon("clock"),
+            rx.el.span("Send later"),
+            class_name="btn",
+            aria_label="Send later",
+            title="Send later",
+        ),
         rx.el.div(
             rx.el.label("Day and time", html_for=element_id(slot, "at")),
             rx.el.input(

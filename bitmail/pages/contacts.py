@@ -22,6 +22,7 @@ def listing() -> rx.Component:
     """The contacts, those met last first."""
     return rx.el.section(
         menu(routes.CONTACTS, "Contacts"),
+        rx.el.h1("Contacts", class_name="unseen"),
         rx.el.form(
             rx.el.input(
                 name="find",

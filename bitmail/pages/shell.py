@@ -37,7 +37,7 @@ def shell(here: str, *panes: rx.Component, is_open: rx.Var[bool] | bool = False)
     """
     return rx.el.div(
         rail(here),
-        *panes,
+        rx.el.main(*panes, class_name="panes"),
         compose_button("fab") if here != routes.COMPOSE else rx.fragment(),
         notices(),
         keys(),
