@@ -18,6 +18,8 @@ AT_ONCE = 400.0
 """Messages of one websocket that cost no wait, after some quiet."""
 BYTES = 25_000
 """Bytes that count as one message more."""
+STUBBORN = 5.0
+"""Seconds for which a page may go on sending too fast; then it is cut off, and may connect anew."""
 SOCKETS_PER_SESSION = 50
 """Pages that one session may have open."""
 SOCKETS_OF_STRANGERS = 200
@@ -58,15 +60,22 @@ def paced(receive: Receive, clock: Callable[[], float], is_wanted: Callable[[str
     connection.
     """
     pace = Pace(clock)
+    too_fast_since: float | None = None
 
     async def received() -> Message:
+        nonlocal too_fast_since
         while True:
             message = await receive()
             if message["type"] != "websocket.receive":
                 return message
             size = len(message.get("bytes") or b"") + len(message.get("text") or "")
             wait = pace.wait_for(1 + size / BYTES)
-            if wait:
+            if not wait:
+                too_fast_since = None
+            else:
+                too_fast_since = clock() if too_fast_since is None else too_fast_since
+                if clock() - too_fast_since > STUBBORN:
+                    return {"type": "websocket.disconnect", "code": 1008}
                 await asyncio.sleep(wait)
             if is_wanted(message.get("text") or ""):
                 return message
@@ -87,8 +96,10 @@ def hurried(receive: Receive, clock: Callable[[], float]) -> Receive:
         if is_over:
             return await receive()
         left = start + BODY_PATIENCE + size / BODY_SPEED - clock()
+        if left <= 0:
+            raise TooSlow
         try:
-            async with asyncio.timeout(max(0.0, left)):
+            async with asyncio.timeout(left):
                 message = await receive()
         except TimeoutError:
             raise TooSlow from None

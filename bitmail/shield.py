@@ -87,7 +87,8 @@ class Shield:
             scope = {**scope, "query_string": self._bound(scope["query_string"], headers)}
         if scope["path"].startswith("/_upload"):
             if scope["method"] != "POST" or await session_of(headers.get("cookie", "")) is None:
-                await _refuse(PlainTextResponse("There is nothing here.\n", 404), scope, receive, send)
+                nothing = PlainTextResponse("There is nothing here.\n", 404)
+                await _refuse(nothing, scope, receive, self._hardened(scope, send))
                 return
             scope = {**scope, "headers": self._bound_headers(scope["headers"], headers)}
         if scope["type"] == "websocket":

@@ -23,7 +23,8 @@ FIELD_START = re.compile(rb"([!-9;-~]+)[ \t]*:")
 ENCODED_WORD = re.compile(r"=\?([^?\s]{1,100})\?([bBqQ])\?([^?]*)\?=")
 BETWEEN_WORDS = re.compile(r"[ \t\r\n]*")
 PARAMETER = re.compile(r';\s*([^\s=;"*]{1,100})(\*\d{1,4})?(\*)?\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)', re.DOTALL)
-NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+NOT_BASE64 = bytes(set(range(256)) - set(BASE64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def decode_base64(octets: bytes) -> bytes:
     try:
         return base64.b64decode(octets)
     except binascii.Error:
-        letters = NOT_BASE64.sub(b"", octets)
+        letters = octets.translate(None, NOT_BASE64)
         letters = letters[: len(letters) - (len(letters) % 4 == 1)]
         return base64.b64decode(letters + b"=" * (-len(letters) % 4))
 
