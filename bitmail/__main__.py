@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import logging
 import os
 import signal
 import sys
@@ -20,7 +19,7 @@ from bitmail.settings import Settings
 from bitmail.shutdown import ExitStatus, Shutdown, is_disk_full
 from mta.configuration import ConfigurationError, read_settings
 from mta.errors import UnknownScheduler
-from store import StoreError
+from store import StoreError, logs
 
 
 def serve(settings: Settings) -> ExitStatus:
@@ -59,15 +58,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.parse_args(arguments)
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("uvicorn", "alembic", "httpx", "httpcore"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    logging.getLogger("uvicorn.error").addFilter(
-        lambda record: "Application startup failed" not in record.getMessage()
-    )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return serve(read_settings(Settings))
+        settings = read_settings(Settings)
+        logs.set_up(settings.log, settings.log_level)
+        return serve(settings)
     except (ConfigurationError, UnknownScheduler, SettingsError) as error:
         return _refuse(f"BitMail cannot start with these settings: {error}", status=ExitStatus.CONFIGURATION)
     except (StoreError, OSError, SQLAlchemyError) as error:

@@ -26,6 +26,7 @@ from bitmail.state.selection import SelectionState
 from bitmail.state.session import SessionState
 from bitmail.state.settings import SettingsState
 from bitmail.version import version
+from store import logs
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 def shielded(inner: ASGIApp) -> ASGIApp:
     """The app behind its shield, with the API before the page."""
     running = service()
-    return Shield(inner, CLIENT, running.settings.allowed_origins(), running.secret)
+    return logs.Traced(Shield(inner, CLIENT, running.settings.allowed_origins(), running.secret))
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from reflex_base.utils.format import format_event_handler
 from bitmail.current import call_as, session_of
 from bitmail.routes import LOG_IN
 from bitmail.state.login import LogInState
+from store import logs
 
 
 @lru_cache(maxsize=1)
@@ -40,4 +41,5 @@ class Gate(Middleware):
         if session is None:
             return StateUpdate(events=Event.from_event_type(rx.redirect(LOG_IN)))
         call_as(session)
+        logs.note(request=logs.new_request(), account=session.user)
         return None

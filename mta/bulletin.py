@@ -52,7 +52,9 @@ class Bulletin:
     def tell(self, told: Told) -> None:
         """Tell what happened in this process; an event is logged as well."""
         if isinstance(told, Event):
-            LOG.log(_LEVELS[told.kind], "%s: %s", told.kind, told.text)
+            level = _LEVELS[told.kind]
+            if LOG.isEnabledFor(level):
+                LOG.log(level, "%s", told.text, extra=_fields(told))
         self.pass_on(told)
 
     def pass_on(self, told: Told) -> None:
@@ -64,6 +66,17 @@ class Bulletin:
                 self._watchers.tell(told)
             case OwnerChange():
                 self._followers.tell(told)
+
+
+def _fields(event: Event) -> dict[str, str]:
+    return {
+        "event": event.kind,
+        "account": event.owner,
+        "submission": event.submission_id,
+        "delivery": event.delivery_id,
+        "provider": event.provider,
+        "status": event.status or "",
+    }
 
 
 class _Audience(Generic[Kind]):

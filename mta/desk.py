@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -20,6 +21,8 @@ from mta.settings import ContainerSettings
 from mta.spool import Backlog, Spool
 from mta.submission import Delivery, NewSubmission, Submission
 from store.database import Database
+
+LOG = logging.getLogger(__name__)
 
 
 class Desk:
@@ -65,6 +68,7 @@ class Desk:
         (accepted,) = self.submit_all([new])
         if isinstance(accepted, KeyConflict):
             raise accepted
+        LOG.info("accepted a mail", extra={"account": accepted.owner, "submission": accepted.id})
         return accepted
 
     def submit_all(self, news: Sequence[NewSubmission]) -> list[Submission | KeyConflict]:

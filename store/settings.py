@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from store.logs import Form, Level
+
 
 class StoreSettings(BaseSettings):
     """Read from the environment (`BITMAIL_…`) or from `.env`.
@@ -19,6 +21,8 @@ class StoreSettings(BaseSettings):
         store_ca: file with the certificate of the store server or of its issuer; empty for the system's.
         store_host, store_port: where `python -m store` serves.
         store_certificate, store_key: files for it to serve by TLS; none for plain HTTP.
+        log: how log lines are written; empty for words on a terminal and JSON elsewhere.
+        log_level: from which level on.
     """
 
     model_config = SettingsConfigDict(env_prefix="BITMAIL_", env_file=".env", extra="ignore")
@@ -32,6 +36,8 @@ class StoreSettings(BaseSettings):
     store_port: int = 3100
     store_certificate: Path | None = None
     store_key: Path | None = None
+    log: Form = Form.AUTO
+    log_level: Level = Level.INFO
 
     def resolved_database_url(self) -> str:
         """The URL of the database in use; it may hold a password."""
