@@ -16,6 +16,7 @@ from bitmail.current import off_loop, service
 from bitmail.frontend import CLIENT
 from bitmail.gate import Gate
 from bitmail.live import Live
+from bitmail.monitor import Monitor
 from bitmail.pages import compose, login, mailbox, settings, shell
 from bitmail.shield import Shield
 from bitmail.state.delivery import DeliveryState
@@ -34,7 +35,8 @@ log = logging.getLogger(__name__)
 def shielded(inner: ASGIApp) -> ASGIApp:
     """The app behind its shield, with the API before the page."""
     running = service()
-    return logs.Traced(Shield(inner, CLIENT, running.settings.allowed_origins(), running.secret))
+    shield = Shield(inner, CLIENT, running.settings.allowed_origins(), running.secret)
+    return logs.Traced(Monitor(shield, running))
 
 
 @asynccontextmanager
@@ -46,9 +48,11 @@ async def lifespan() -> AsyncIterator[None]:
     running.model.watch(live.changed)
     await off_loop(version)  # asks git, once
     await off_loop(running.start)
+    watching = asyncio.create_task(running.metrics.watch_loop())
     try:
         yield
     finally:
+        watching.cancel()
         await off_loop(running.stop)
 
 

@@ -16,10 +16,11 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from bitmail.accounts import Account, Accounts, SignUp
 from bitmail.audit import Action, Audit
-from bitmail.errors import CodeNeeded, LogInRefused
+from bitmail.errors import CodeNeeded, LogInRefused, TooMany
 from bitmail.invitations import Invitations
 from bitmail.passwords import check_new
 from bitmail.secondfactor import SecondFactor
@@ -58,6 +59,16 @@ class Client:
     agent: str = ""
     device: str = ""
     invitation: str = ""
+
+
+class Knock(StrEnum):
+    """What came of somebody's trying to come in."""
+
+    LET_IN = "let in"
+    REFUSED = "refused"
+    """A wrong password or code."""
+    THROTTLED = "throttled"
+    """Tried too often; nothing was looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +116,11 @@ class Door:
         self._second = SecondFactor(store, clock=clock)
         self._invitations = Invitations(store, clock=clock)
         self._audit = Audit(store, clock=clock)
+        self._heard: list[Callable[[Knock, Client], None]] = []
+
+    def listen(self, listener: Callable[[Knock, Client], None]) -> None:
+        """Have `listener` called, in any thread, whenever somebody tried to come in."""
+        self._heard.append(listener)
 
     def enter(self, name: str, password: str, client: Client, code: str = "") -> Entered:
         """Let in who knows the password, and the code where one is asked for.
@@ -124,8 +140,8 @@ class Door:
         account = Bucket(
             f"device {known}" if known else f"account {canonical}", PER_DEVICE if known else PER_ACCOUNT
         )
-        self._throttle.take(address)
-        self._throttle.take(account)
+        self._take(address, client)
+        self._take(account, client)
         try:
             opened = self._open(canonical, password, client)
         except LogInRefused:
@@ -164,7 +180,7 @@ class Door:
             LogInRefused: with a sentence.
         """
         bucket = Bucket(f"password {user}", PER_DEVICE)
-        self._throttle.take(bucket)
+        self._take(bucket, client)
         try:
             self._accounts.check_password(user, password)
         except LogInRefused:
@@ -194,7 +210,7 @@ class Door:
 
     def _check_code(self, name: str, code: str, client: Client) -> None:
         bucket = Bucket(f"code {name}", PER_CODE)
-        self._throttle.take(bucket)
+        self._take(bucket, client)
         try:
             self._second.check(name, code)
         except LogInRefused:
@@ -205,10 +221,23 @@ class Door:
     def _let_in(self, account: Account, client: Client, known: str) -> Entered:
         secret = self._sessions.open(account.name, address=client.address, agent=client.agent)
         self._audit.record(account.name, Action.LOGGED_IN, address=client.address, detail=client.agent)
+        self._tell(Knock.LET_IN, client)
         nonce = known or secrets.token_urlsafe(12)
         return Entered(account, secret, self._signed("device", account.name, nonce))
 
+    def _take(self, bucket: Bucket, client: Client) -> None:
+        try:
+            self._throttle.take(bucket)
+        except TooMany:
+            self._tell(Knock.THROTTLED, client)
+            raise
+
+    def _tell(self, knock: Knock, client: Client) -> None:
+        for listener in self._heard:
+            listener(knock, client)
+
     def _audit_refusal(self, name: str, client: Client) -> None:
+        self._tell(Knock.REFUSED, client)
         if self._accounts.exists(name):
             self._audit.record(name, Action.REFUSED, address=client.address, detail=client.agent)
 

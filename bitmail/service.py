@@ -12,6 +12,7 @@ from bitmail.errors import NoSuchMail
 from bitmail.hooks import Hooks
 from bitmail.incoming import Incoming
 from bitmail.mailboxes import GROUPS
+from bitmail.metrics import MeasuredStore, WebMetrics
 from bitmail.model import MailModel
 from bitmail.postroom import PostRoom, every
 from bitmail.server import ServerError
@@ -74,6 +75,7 @@ class Service:
         collector: fetches mail that waits elsewhere.
         hooks: where providers call.
         listener: takes mail by SMTP, where that is on.
+        metrics: what is counted in this process.
         secret: shared by every process on this store, never shown.
         pages: the open pages.
         is_demo: no provider is configured, so mail comes back to its author.
@@ -93,7 +95,8 @@ class Service:
         self.database = Database(settings.resolved_database_url())
         migrate(self.database, MTA_MIGRATIONS, MTA_VERSION_TABLE)
         self._storage = self._open_storage()
-        self.store, self.blobs = self._storage.store, self._storage.blobs
+        self.metrics = WebMetrics()
+        self.store, self.blobs = MeasuredStore(self._storage.store, self.metrics), self._storage.blobs
         self.container = self._make_container(when_nobody_left)
         self.secret = self._shared_secret()
         self.pages: OpenPages = NoPages()
@@ -123,6 +126,7 @@ class Service:
         self.collector = PostRoom(self.incoming.fetch, poll=COLLECTING)
         self.hooks = Hooks(settings, self.container, self.incoming, self._wake)
         self.listener = self._make_listener()
+        self.model.door.listen(lambda knock, _: self.metrics.knocked(knock))
 
     def start(self) -> None:
         """Finish what a crash interrupted, and begin to send, or to hear of what is sent elsewhere."""
@@ -173,6 +177,16 @@ class Service:
         self._storage.close()
         self.database.close()
 
+    def prove_writable(self) -> None:
+        """Write to the spool and to the store something that means nothing.
+
+        Raises:
+            StoreError: one of them cannot be written.
+        """
+        self.container.prove_writable()
+        id, _ = self.store.put_if_absent({"kind": "proof"}, {"kind": "proof", "at": ""})
+        self.store.update_by_id(id, {"at": repr(time.time())})
+
     def _open_storage(self) -> Storage:
         """A store server, or else the database that holds the spool as well."""
         if self.settings.store_url:
@@ -203,7 +217,15 @@ class Service:
                     lambda mail: self.model.receive(mail),
                 )
             )
-        return make_container(self.settings, self.database, providers, when_nobody_left=when_nobody_left)
+        container = make_container(
+            self.settings,
+            self.database,
+            providers,
+            when_nobody_left=when_nobody_left,
+            measure=self.metrics.attempted,
+        )
+        self.metrics.watch(container)
+        return container
 
     def _file(self, mail: IncomingMail) -> None:
         """Put into INBOX what came in to another process."""

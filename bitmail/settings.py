@@ -6,11 +6,9 @@ from pydantic import Field, SecretStr, field_validator
 
 from bitmail.accounts import SignUp
 from mta.addresses import BadAddress, parse_address
-from mta.configuration import MtaSettings
+from mta.configuration import SHORTEST_SECRET, MtaSettings
 from mta.hooks.sendgrid import SendGridHook
 from mta.hooks.sns import TOPIC
-
-SHORTEST_SECRET = 16
 
 
 class Settings(MtaSettings):
@@ -30,6 +28,7 @@ class Settings(MtaSettings):
         s3_endpoint: another address of S3 for mail that SES keeps there.
         smtp_listen: `host:port` on which mail is taken by SMTP; empty for nowhere.
         local_delivery: mail between two accounts here goes through no provider.
+        metrics_secret: what a reader of `/metrics` has to know; empty admits programs on this host alone.
     """
 
     host: str = "127.0.0.1"
@@ -46,6 +45,7 @@ class Settings(MtaSettings):
     s3_endpoint: str = Field(default="", validation_alias="AWS_ENDPOINT_URL_S3")
     smtp_listen: str = ""
     local_delivery: bool = False
+    metrics_secret: SecretStr = SecretStr("")
 
     @field_validator("domain")
     @classmethod
@@ -85,7 +85,7 @@ class Settings(MtaSettings):
             SendGridHook(key)
         return key
 
-    @field_validator("incoming_secret")
+    @field_validator("incoming_secret", "metrics_secret")
     @classmethod
     def _secret_is_long(cls, secret: SecretStr) -> SecretStr:
         if 0 < len(secret.get_secret_value()) < SHORTEST_SECRET:
