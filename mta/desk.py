@@ -14,6 +14,7 @@ from mta.health import HealthBoard
 from mta.holder import new_holder
 from mta.hooks.call import DeliveryReport
 from mta.incoming import IncomingMail, IncomingTray
+from mta.inquiry import Inquiry
 from mta.reports import Reports
 from mta.returns import Returns
 from mta.service import ProviderHealth
@@ -48,6 +49,8 @@ class Desk:
         self._clock = clock
         self._holder = new_holder()
         self._spool = Spool(database)
+        self.inquiry = Inquiry(database, self._spool)
+        """Finds a mail for an operator."""
         self._tray = IncomingTray(database)
         self._reports = Reports(database, self._holder)
         self.returns = Returns(database)
