@@ -110,7 +110,7 @@ class Inquiry:
 
     def _ids(self, connection: Connection, kind: By, words: str, limit: int) -> Sequence[str]:
         if kind is By.SUBMISSION:
-            return [found[1]] if (found := _ID.fullmatch(words)) else []
+            return [own[1]] if (own := _ID.fullmatch(words)) else []
         if kind is By.SUBJECT:
             # In no order: newest first would look at every mail that fits.
             begins = _begins(is_sqlite=self._database.is_sqlite)
