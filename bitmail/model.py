@@ -212,6 +212,23 @@ class MailModel:
             self.changed(user)
         return ended
 
+    def lock(self, name: str, *, by: str, is_locked: bool = True) -> None:
+        """Close an account to everyone and end its sessions, or open it again.
+
+        Args:
+            name: the account.
+            by: who does it.
+            is_locked: whether to close it.
+
+        Raises:
+            LogInRefused: there is no such account.
+        """
+        self.accounts.lock(name, is_locked=is_locked)
+        if is_locked:
+            self.sessions.end_all(name)
+            self._container.announce(name)
+        self.audit.record(name, Action.LOCKED if is_locked else Action.UNLOCKED, detail=by)
+
     def submission(self, user: str, id: str) -> Submission:
         """A submission of this person, as it is now.
 
