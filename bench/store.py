@@ -235,7 +235,10 @@ def bench_puts(name: str, database: Database, store: JsonStore, seconds: float) 
 def served(store: SqlStore, database: Database) -> Iterator[ProxyStore]:
     """The store by proxy on the loopback."""
     config = uvicorn.Config(
-        make_server(store, Blobs(database), SearchIndex(database), SECRET), port=0, log_level="warning", access_log=False
+        make_server(store, Blobs(database), SearchIndex(database), SECRET),
+        port=0,
+        log_level="warning",
+        access_log=False,
     )
     ready = threading.Event()
 

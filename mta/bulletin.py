@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from mta.events import Event, EventKind, OwnerChange, StatusChange, Told
+from mta.events import Event, EventKind, OwnerChange, ProviderOrder, StatusChange, Told
 
 LOG = logging.getLogger("bitmail.mta")
 
@@ -36,6 +36,7 @@ class Bulletin:
         self._listeners: _Audience[Event] = _Audience()
         self._watchers: _Audience[StatusChange] = _Audience()
         self._followers: _Audience[OwnerChange] = _Audience()
+        self._obedient: _Audience[ProviderOrder] = _Audience()
 
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Call `listener` for each event from now on, until the function returned is called."""
@@ -48,6 +49,10 @@ class Bulletin:
     def follow(self, follower: Callable[[OwnerChange], None]) -> Callable[[], None]:
         """Call `follower` for each other change from now on, until the function returned is called."""
         return self._followers.join(follower)
+
+    def obey(self, servant: Callable[[ProviderOrder], None]) -> Callable[[], None]:
+        """Call `servant` for each order from now on, until the function returned is called."""
+        return self._obedient.join(servant)
 
     def tell(self, told: Told) -> None:
         """Tell what happened in this process; an event is logged as well."""
@@ -66,6 +71,8 @@ class Bulletin:
                 self._watchers.tell(told)
             case OwnerChange():
                 self._followers.tell(told)
+            case ProviderOrder():
+                self._obedient.tell(told)
 
 
 def _fields(event: Event) -> dict[str, str]:
