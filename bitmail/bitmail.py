@@ -17,12 +17,14 @@ from bitmail.frontend import CLIENT
 from bitmail.gate import Gate
 from bitmail.live import Live
 from bitmail.monitor import Monitor
-from bitmail.pages import compose, login, mailbox, settings, shell
+from bitmail.operations import Operations
+from bitmail.pages import compose, login, mailbox, ops, settings, shell
 from bitmail.shield import Shield
 from bitmail.state.delivery import DeliveryState
 from bitmail.state.login import LogInState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
+from bitmail.state.ops import OpsState
 from bitmail.state.selection import SelectionState
 from bitmail.state.session import SessionState
 from bitmail.state.settings import SettingsState
@@ -30,6 +32,9 @@ from bitmail.version import version
 from store import logs
 
 log = logging.getLogger(__name__)
+
+OPERATORS_LOOK = 2.0
+"""Seconds between two looks of an operator's page, while something happens."""
 
 
 def shielded(inner: ASGIApp) -> ASGIApp:
@@ -48,12 +53,25 @@ async def lifespan() -> AsyncIterator[None]:
     running.model.watch(live.changed)
     await off_loop(version)  # asks git, once
     await off_loop(running.start)
-    watching = asyncio.create_task(running.metrics.watch_loop())
+    watching = [
+        asyncio.create_task(running.metrics.watch_loop()),
+        asyncio.create_task(tell_operators(running.operations, live)),
+    ]
     try:
         yield
     finally:
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         await off_loop(running.stop)
+
+
+async def tell_operators(operations: Operations, live: Live) -> None:
+    """Have the operators' open pages look again after something happened, for ever."""
+    while operations.operators:
+        await asyncio.sleep(OPERATORS_LOOK)
+        if operations.room.has_news():
+            for name in operations.operators:
+                live.changed(name)
 
 
 def failed(exception: Exception) -> None:
@@ -98,6 +116,9 @@ app.add_page(
     route=routes.SETTINGS,
     title="Settings · BitMail",
     on_load=[SessionState.enter, SettingsState.open],
+)
+app.add_page(
+    ops.ops(), route=routes.OPS, title="Operations · BitMail", on_load=[SessionState.enter, OpsState.open]
 )
 app.add_page(
     compose.compose(),

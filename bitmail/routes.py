@@ -16,10 +16,11 @@ FOLDER = "/folder"
 SEARCH = "/search"
 COMPOSE = "/compose"
 SETTINGS = "/settings"
+OPS = "/ops"
 
 LISTS = (INBOX, DRAFTS, OUTBOX, SENT, ARCHIVE, SPAM, TRASH, FOLDER, SEARCH)
 """Pages with a list of mails."""
-GUARDED = (*LISTS, COMPOSE, SETTINGS)
+GUARDED = (*LISTS, COMPOSE, SETTINGS, OPS)
 """Pages that need a session."""
 
 ENTER = "/enter"

@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from bitmail.audit import Audit
 from bitmail.errors import NoSuchMail
 from bitmail.hooks import Hooks
 from bitmail.incoming import Incoming
+from bitmail.invitations import Invitations
 from bitmail.mailboxes import GROUPS
 from bitmail.metrics import MeasuredStore, WebMetrics
 from bitmail.model import MailModel
+from bitmail.operations import Operations
 from bitmail.postroom import PostRoom, every
 from bitmail.server import ServerError
 from bitmail.settings import Settings
@@ -70,6 +73,7 @@ class Service:
         store, blobs: the storage tier, in the same database or on a store server.
         container: the sending tier, or the desk of it.
         model: the mail model.
+        operations: what operators see and do.
         incoming: takes mail that comes in.
         post_room: looks after what comes back.
         collector: fetches mail that waits elsewhere.
@@ -108,6 +112,13 @@ class Service:
             settings.domain,
             secret=self.secret,
             sign_up=settings.signup,
+        )
+        self.operations = Operations(
+            settings.operator_names(),
+            self.model,
+            self.container,
+            Invitations(self.store),
+            Audit(self.store),
         )
         self.incoming = Incoming(
             self.store,

@@ -28,6 +28,7 @@ class Settings(MtaSettings):
         s3_endpoint: another address of S3 for mail that SES keeps there.
         smtp_listen: `host:port` on which mail is taken by SMTP; empty for nowhere.
         local_delivery: mail between two accounts here goes through no provider.
+        operators: names of the accounts that may see and run everything, separated by blanks or commas.
         metrics_secret: what a reader of `/metrics` has to know; empty admits programs on this host alone.
     """
 
@@ -45,6 +46,7 @@ class Settings(MtaSettings):
     s3_endpoint: str = Field(default="", validation_alias="AWS_ENDPOINT_URL_S3")
     smtp_listen: str = ""
     local_delivery: bool = False
+    operators: str = ""
     metrics_secret: SecretStr = SecretStr("")
 
     @field_validator("domain")
@@ -63,6 +65,10 @@ class Settings(MtaSettings):
             if scheme not in ("http", "https") or not found or not rest or "/" in rest:
                 raise ValueError(f"{origin!r} is no origin; write it like https://mail.example.com")
         return origins
+
+    def operator_names(self) -> tuple[str, ...]:
+        """The accounts of operators."""
+        return tuple(dict.fromkeys(self.operators.lower().replace(",", " ").split()))
 
     def allowed_origins(self) -> tuple[str, ...]:
         """The origins named, in lower case and without repetition; empty when none was."""
