@@ -14,7 +14,7 @@ from sqlalchemy import inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bitmail import clockcheck
-from bitmail.accounts import SignUp
+from bitmail.accounts import Accounts, SignUp
 from bitmail.dnsrecords import INCLUDES, Records
 from bitmail.findings import Finding, Verdict
 from bitmail.settings import Settings
@@ -25,7 +25,7 @@ from mta.providers.base import Provider
 from mta.providers.catalogue import make_providers
 from mta.scheduler import make_scheduler
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
-from store import Database, StoreError, StoreSettings
+from store import Database, SqlStore, StoreError, StoreSettings
 from store.migration import STORE_MIGRATIONS, STORE_VERSION_TABLE
 
 SCARCE, LITTLE = 100 * 2**20, 2**30
@@ -129,6 +129,26 @@ class Doctor:
         with closing(Database(settings.resolved_database_url())) as database:
             for name, folder, table in tiers:
                 yield _version(database, name, folder, table)
+            if len(tiers) == 2:
+                yield from self._operators(database)
+
+    def _operators(self, database: Database) -> Iterator[Finding]:
+        """An operator's name that is free belongs to whoever takes it first."""
+        if not self._settings.operator_names() or self._settings.signup is not SignUp.FIRST_LOG_IN:
+            return
+        accounts = Accounts(SqlStore(database, groups=()), self._settings.domain)
+        try:
+            missing = [name for name in self._settings.operator_names() if not accounts.exists(name)]
+        except (StoreError, SQLAlchemyError) as error:
+            yield Finding("operators", Verdict.UNKNOWN, f"The accounts cannot be read: {error}", MIGRATE)
+            return
+        if missing:
+            yield Finding(
+                "operators",
+                Verdict.BAD,
+                f"{', '.join(missing)} has no account yet, so whoever logs in first by that name is operator.",
+                "Log in by that name now, or set BITMAIL_SIGNUP to invite.",
+            )
 
     def _store_server(self) -> Finding:
         settings: StoreSettings = self._settings

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from bitmail.alerts import Alerts
 from bitmail.audit import Audit
 from bitmail.errors import NoSuchMail
 from bitmail.hooks import Hooks
@@ -21,6 +22,7 @@ from bitmail.postroom import PostRoom, every
 from bitmail.server import ServerError
 from bitmail.settings import Settings
 from bitmail.shutdown import ExitStatus
+from mta.addresses import parse_recipients
 from mta.configuration import ConfigurationError
 from mta.desk import Desk
 from mta.hooks.bucket import Buckets
@@ -73,6 +75,7 @@ class Service:
         store, blobs: the storage tier, in the same database or on a store server.
         container: the sending tier, or the desk of it.
         model: the mail model.
+        alerts: tells operators what cannot wait.
         operations: what operators see and do.
         incoming: takes mail that comes in.
         post_room: looks after what comes back.
@@ -137,7 +140,16 @@ class Service:
         self.collector = PostRoom(self.incoming.fetch, poll=COLLECTING)
         self.hooks = Hooks(settings, self.container, self.incoming, self._wake)
         self.listener = self._make_listener()
+        self.alerts = Alerts(
+            self.store,
+            self.container,
+            sender=f"postmaster@{settings.domain}",
+            people=parse_recipients(settings.alert_mail).addresses,
+            url=settings.alert_url.get_secret_value(),
+            queue_age=settings.alert_queue_age,
+        )
         self.model.door.listen(lambda knock, _: self.metrics.knocked(knock))
+        self.model.door.listen(self.alerts.knocked)
 
     def start(self) -> None:
         """Finish what a crash interrupted, and begin to send, or to hear of what is sent elsewhere."""
@@ -149,6 +161,7 @@ class Service:
         self.container.start()
         self.post_room.start()
         self.collector.start()
+        self.alerts.start()
 
     def _wake(self) -> None:
         self.post_room.wake()
@@ -183,6 +196,7 @@ class Service:
         self.post_room.stop(timeout)
         self.collector.stop(timeout)
         self.container.stop(timeout)
+        self.alerts.stop(timeout)
         self.model.librarian.stop()
         self.store.close()
         self._storage.close()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from pydantic import Field, SecretStr, field_validator
 
 from bitmail.accounts import SignUp
-from mta.addresses import BadAddress, parse_address
+from mta.addresses import BadAddress, parse_address, parse_recipients
 from mta.configuration import SHORTEST_SECRET, MtaSettings
 from mta.hooks.sendgrid import SendGridHook
 from mta.hooks.sns import TOPIC
@@ -29,6 +31,9 @@ class Settings(MtaSettings):
         smtp_listen: `host:port` on which mail is taken by SMTP; empty for nowhere.
         local_delivery: mail between two accounts here goes through no provider.
         operators: names of the accounts that may see and run everything, separated by blanks or commas.
+        alert_mail: whom to write to when something cannot wait; empty for nobody.
+        alert_url: a webhook to call then; it may hold a secret.
+        alert_queue_age: seconds that a mail may wait before that is such a thing.
         metrics_secret: what a reader of `/metrics` has to know; empty admits programs on this host alone.
     """
 
@@ -47,6 +52,9 @@ class Settings(MtaSettings):
     smtp_listen: str = ""
     local_delivery: bool = False
     operators: str = ""
+    alert_mail: str = ""
+    alert_url: SecretStr = SecretStr("")
+    alert_queue_age: float = Field(default=900.0, gt=0, allow_inf_nan=False)
     metrics_secret: SecretStr = SecretStr("")
 
     @field_validator("domain")
@@ -90,6 +98,21 @@ class Settings(MtaSettings):
         if key:
             SendGridHook(key)
         return key
+
+    @field_validator("alert_mail")
+    @classmethod
+    def _people_are_some(cls, people: str) -> str:
+        for error in parse_recipients(people).errors:
+            raise ValueError(f"names no address: {error.reason}")
+        return people
+
+    @field_validator("alert_url")
+    @classmethod
+    def _url_is_one(cls, url: SecretStr) -> SecretStr:
+        parts = urlsplit(url.get_secret_value())
+        if url.get_secret_value() and not (parts.scheme in ("http", "https") and parts.hostname):
+            raise ValueError("is no address such as https://alerts.example.com/hook")
+        return url
 
     @field_validator("incoming_secret", "metrics_secret")
     @classmethod

@@ -22,7 +22,7 @@ from bitmail.dnsrecords import Records
 from bitmail.doctor import Doctor
 from bitmail.findings import Finding, Verdict
 from bitmail.settings import Settings
-from tests.bitmail.conftest import make_service
+from tests.bitmail.conftest import PASSWORD, make_service
 
 GOOD = {
     ("example.com.", "MX"): ["10 mx.example.com."],
@@ -191,6 +191,23 @@ def test_doctor_when_all_is_well_then_nothing_is_bad(tmp_path: Path) -> None:
         *("configuration", "spool", "store", "disk", "port", "clock"),
         *("MX", "SPF", "DKIM", "DMARC", "provider loopback"),
     }
+
+
+def test_doctor_when_an_operator_has_no_account_then_anybody_could_take_the_name(tmp_path: Path) -> None:
+    service = make_service(tmp_path)
+    service.model.accounts.create("ada", PASSWORD)
+    service.stop()
+
+    def operators(**more: str) -> list[Finding]:
+        settings = Settings(_env_file=None, var=tmp_path, port=1, **more)  # type: ignore[call-arg, arg-type]
+        findings = Doctor(settings, None, "127.0.0.1:1").examine()
+        return [one for one in findings if one.about == "operators"]
+
+    (finding,) = operators(operators="ada grace")
+    assert finding.verdict is Verdict.BAD
+    assert finding.found.startswith("grace has no account")
+    assert not operators(operators="ada")
+    assert not operators(operators="ada grace", signup="invite")
 
 
 def test_doctor_when_the_database_is_of_a_newer_release_then_it_says_so(tmp_path: Path) -> None:
