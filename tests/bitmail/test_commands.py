@@ -284,3 +284,28 @@ def _fail(service: Service, delivery: str) -> None:
         connection.execute(
             text("UPDATE spool_deliveries SET status = 'failed', due = NULL WHERE id = :id"), {"id": delivery}
         )
+
+
+def _documented() -> list[str]:
+    page = (Path(__file__).parents[2] / "docs/operating.md").read_text()
+    return [line.strip() for line in page.splitlines() if line.startswith("    ") and "-m bitmail" in line]
+
+
+@pytest.mark.parametrize("line", _documented())
+def test_every_command_of_the_docs_does_what_it_says(
+    run: Run, there: Service, tmp_path: Path, line: str
+) -> None:
+    there.model.accounts.create("ada", PASSWORD)
+    (tmp_path / "report.eml").write_bytes(MAIL)
+    id = there.container.submit(mail("grace@example.com")).id
+    _fail(there, f"{id}-0")
+    stdin, _, command = line.rpartition("| ")
+    printed = stdin.partition("'")[2].rpartition("'")[0].replace("\\n", "\n").encode()
+    words = command.split()[3:]
+    words = [id if len(word) == 27 and word.startswith("1a") else word for word in words]
+    if words[0] == "doctor":
+        words += ["--time-server", "127.0.0.1:1", "--name-server", "127.0.0.1:1"]
+    ended = run(*words, stdin=printed)
+    nothing_runs = words[0] == "providers"
+    assert ended.status == (69 if nothing_runs else 0), ended.err
+    assert ended.out or words[0] == "send"
