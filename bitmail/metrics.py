@@ -85,17 +85,17 @@ class WebMetrics(Metrics):
 
 
 class MeasuredStore(JsonStore):
-    """Another store, with its operations measured."""
+    """Another store, `inner`, with its operations measured."""
 
     def __init__(self, store: JsonStore, metrics: WebMetrics) -> None:
-        self._inner = store
+        self.inner = store
         self._metrics = metrics
 
     def perform(self, operation: Operation[Any]) -> Any:
         """As the other store does."""
         began, failed = time.perf_counter(), True
         try:
-            answer = self._inner.perform(operation)
+            answer = self.inner.perform(operation)
             failed = False
             return answer
         finally:
@@ -103,4 +103,4 @@ class MeasuredStore(JsonStore):
 
     def close(self) -> None:
         """As the other store does."""
-        self._inner.close()
+        self.inner.close()

@@ -90,7 +90,7 @@ def test_ready_when_the_store_server_is_away_then_no_though_the_spool_is_there(
 
         raise StoreUnavailable("gone")
 
-    monkeypatch.setattr(service.store._inner, "perform", away)
+    monkeypatch.setattr(service.store.inner, "perform", away)
     answer = ask(app, "/health/ready")
     assert answer.status_code == 503
     assert "gone" not in answer.text

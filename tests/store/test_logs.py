@@ -14,12 +14,16 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from store import logs
+from store.proxy import ProxyStore, StoreServer
+from tests.fakes.http import FakeService, Reply, reply
+from tests.fakes.http import Request as Asked
 
 LOG = logging.getLogger("bitmail.test")
 
@@ -124,3 +128,18 @@ def test_the_store_server_when_it_starts_then_also_the_packages_below_write_json
     assert process.wait() in (0, -15)
     assert {line["logger"] for line in said} >= {"uvicorn.error"}
     assert "secret" not in json.dumps(said)
+
+
+def test_the_id_of_a_request_goes_with_it_to_the_store_server() -> None:
+    class Listening(FakeService):
+        def answer(self, request: Asked) -> Reply:
+            return reply(200, {"answer": 0})
+
+    with Listening() as server:
+        far = StoreServer(server.url, SecretStr("secret"))
+        with logs.about(request="request-77"):
+            assert ProxyStore(far).count({"kind": "mail"}) == 0
+        ProxyStore(far).count({"kind": "mail"})
+        far.close()
+        asked = [request.headers.get("x-request-id", "") for request in server.requests]
+    assert asked == ["request-77", ""]
