@@ -225,6 +225,11 @@ class Work:
             self._runs.dismiss()
             self.changed.notify_all()
 
+    def states(self) -> list[tuple[str, str, float | None]]:
+        """The name of each provider, its state, and until when that is so."""
+        with self.lock:
+            return [(one.name, str(one.state), one.until) for one in self._schedule.services]
+
     def health(self) -> tuple[ProviderHealth, ...]:
         """How each provider is."""
         with self.lock:

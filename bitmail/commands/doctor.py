@@ -5,10 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 
-import dns.resolver
-
 from bitmail.commands.base import Command, Output, printable
-from bitmail.doctor import Doctor
 from bitmail.findings import Verdict
 from bitmail.settings import Settings
 from bitmail.shutdown import ExitStatus
@@ -18,6 +15,10 @@ DNS_SECONDS = 5.0
 
 def examine(arguments: Namespace, settings: Settings, out: Output) -> ExitStatus:
     """Examine everything; `CONFIGURATION` when something is bad."""
+    import dns.resolver  # here, since every start of the server reads this module
+
+    from bitmail.doctor import Doctor
+
     resolver = None
     if arguments.name_server:
         host, _, port = arguments.name_server.partition(":")
