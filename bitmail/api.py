@@ -234,8 +234,9 @@ def _send_json(session: Session, key: str, body: bytes) -> Submission:
     model = service().model
     draft = Draft(key, mail.to, mail.cc, mail.bcc, mail.subject, mail.text)
     author = model.accounts.account(session.user)
+    name = model.preferences.of(author.name).display_name
     return model.outbox.send(
-        author, draft, html=mail.html, attachments=tuple(files), anyway=mail.anyway
+        author, draft, html=mail.html, attachments=tuple(files), anyway=mail.anyway, name=name
     ).submission
 
 

@@ -8,18 +8,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import reflex as rx
+from reflex_components_core.core._upload import upload
 from starlette.types import ASGIApp
 
 from bitmail import routes
 from bitmail.api import api
 from bitmail.current import off_loop, service
+from bitmail.downloads import downloads
 from bitmail.frontend import CLIENT
 from bitmail.gate import Gate
 from bitmail.live import Live
 from bitmail.monitor import Monitor
 from bitmail.operations import Operations
-from bitmail.pages import compose, login, mailbox, ops, settings, shell
+from bitmail.pages import compose, contacts, login, mailbox, ops, settings, shell
 from bitmail.shield import Shield
+from bitmail.state.compose import ComposeState
+from bitmail.state.contacts import ContactsState
 from bitmail.state.delivery import DeliveryState
 from bitmail.state.login import LogInState
 from bitmail.state.mailbox import MailboxState
@@ -79,15 +83,24 @@ def failed(exception: Exception) -> None:
     log.error("an event could not be handled", exc_info=exception)
 
 
+def around() -> rx.Component:
+    """What every page is surrounded by, and what outlives it."""
+    return rx.fragment(shell.connection(), compose.windows())
+
+
+http = api()
+http.routes.extend(downloads())
 app = rx.App(
     stylesheets=["/bitmail.css"],
     head_components=[rx.el.link(rel="icon", href="/mark.svg", type="image/svg+xml")],
     html_lang="en",
     toaster=None,
     backend_exception_handler=failed,
-    api_transformer=[api(), shielded],
-    app_wraps={(5, "Overlay"): lambda stateful: shell.connection() if stateful else None},
+    api_transformer=[http, shielded],
+    app_wraps={(5, "Overlay"): lambda stateful: around() if stateful else None},
 )
+# Reflex's own way in for files, without its way out: the shield asks for a session, and the gate once more.
+http.add_route("/_upload", upload(app), methods=["POST"])
 app.add_middleware(Gate())
 app.register_lifespan_task(lifespan)
 
@@ -109,20 +122,29 @@ for route, name in LISTS:
         mailbox.mailbox(route, name),
         route=route,
         title=shell.title(route, name),
-        on_load=[*OPENED, MessageState.open, DeliveryState.open],
+        on_load=[*OPENED, MessageState.open, DeliveryState.open, ComposeState.follow],
     )
 app.add_page(
     settings.settings(),
     route=routes.SETTINGS,
     title="Settings · BitMail",
-    on_load=[SessionState.enter, SettingsState.open],
+    on_load=[SessionState.enter, SettingsState.open, ComposeState.follow],
 )
 app.add_page(
-    ops.ops(), route=routes.OPS, title="Operations · BitMail", on_load=[SessionState.enter, OpsState.open]
+    ops.ops(),
+    route=routes.OPS,
+    title="Operations · BitMail",
+    on_load=[SessionState.enter, OpsState.open, ComposeState.follow],
 )
 app.add_page(
-    compose.compose(),
+    mailbox.mailbox(routes.INBOX, "Inbox"),
     route=routes.COMPOSE,
     title="New message · BitMail",
-    on_load=OPENED,
+    on_load=[SessionState.enter, ComposeState.arrive],
+)
+app.add_page(
+    contacts.contacts(),
+    route=routes.CONTACTS,
+    title="Contacts · BitMail",
+    on_load=[SessionState.enter, ContactsState.open, ComposeState.follow],
 )

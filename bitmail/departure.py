@@ -48,7 +48,13 @@ class Departure:
         """
         self._accounts.close(user)
         removed, blobs = 0, set[str]()
-        for whose in ({"user": user}, {"templates of": user}, {"suppressed_by": user}):
+        for whose in (
+            {"user": user},
+            {"templates of": user},
+            {"contacts of": user},
+            {"contact groups of": user},
+            {"suppressed_by": user},
+        ):
             for entry in self._entries(whose):
                 blobs.update(filter(None, [entry.data.get("blob")]))
                 if "mailbox" in entry.data:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
-from bitmail.errors import FieldError, Unsendable
+from bitmail.attachments import Attachments
+from bitmail.errors import FieldError, Overtaken, Unsendable
 from bitmail.mailboxes import MailboxName
 from store import Entry, JsonStore
 
@@ -17,7 +19,11 @@ TEXT_LIMIT = 500_000
 LINE_LIMIT = 200_000
 """Characters in the fields for recipients: some thousand addresses."""
 SUBJECT_LIMIT = 2_000
+HTML_LIMIT = 1_900_000
+"""Characters of rich text, with its markup and its pictures."""
 SNIPPET = 140
+DISCARDED_KEPT = 86400.0
+"""Seconds for which a discarded draft can be brought back."""
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -27,8 +33,10 @@ class Draft:
 
     Attributes:
         key: the draft's id, which becomes the submission's idempotency key.
-        to, cc, bcc: recipients, parsed only when the mail is sent.
+        to, cc, bcc, reply_to: people, parsed only when the mail is sent.
         subject, text: the rest.
+        html: the rich text, or "" while the text is plain.
+        in_reply_to, references: the Message-IDs that it answers, the latter parted by blanks.
     """
 
     key: str
@@ -37,21 +45,51 @@ class Draft:
     bcc: str = ""
     subject: str = ""
     text: str = ""
+    reply_to: str = ""
+    html: str = ""
+    in_reply_to: str = ""
+    references: str = ""
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was typed."""
         return not any(getattr(self, name).strip() for name in TYPED)
 
+    def as_json(self) -> str:
+        """All but the key, to be kept in one value of an entry."""
+        return json.dumps({name: getattr(self, name) for name in KEPT})
 
-TYPED = tuple(field.name for field in fields(Draft) if field.name != "key")
+    @classmethod
+    def from_json(cls, key: str, kept: str) -> Draft:
+        """The draft of `as_json`, under this key."""
+        return cls(key, **json.loads(kept))
+
+
+TYPED = ("to", "cc", "bcc", "subject", "text", "reply_to", "html")
+"""The fields that a person types."""
+KEPT = (*TYPED, "in_reply_to", "references")
 _LIMITS = {
     "to": LINE_LIMIT,
     "cc": LINE_LIMIT,
     "bcc": LINE_LIMIT,
+    "reply_to": LINE_LIMIT,
     "subject": SUBJECT_LIMIT,
     "text": TEXT_LIMIT,
+    "html": HTML_LIMIT,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What an open window knows of the draft in it.
+
+    Attributes:
+        writer: the window's own name.
+        revision: of the draft when the window last loaded or saved it; 0 for a new one.
+    """
+
+    writer: str
+    revision: int = 0
 
 
 def new_key() -> str:
@@ -65,52 +103,167 @@ def is_key(text: object) -> bool:
 
 
 class Drafts:
-    """The drafts of everyone."""
+    """The drafts of everyone, with their files."""
 
-    def __init__(self, store: JsonStore, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, store: JsonStore, attachments: Attachments, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self._store = store
+        self._attachments = attachments
         self._clock = clock
 
     def load(self, user: str, key: str) -> Draft:
         """The draft as it was last saved; an empty one when it never was."""
+        return self.open(user, key)[0]
+
+    def open(self, user: str, key: str) -> tuple[Draft, int]:
+        """The draft as it was last saved, and its revision: 0 when nobody typed in it yet, -1 when there is none."""
         entry = self._find(user, key)
         if entry is None:
-            return Draft(key)
-        return Draft(key, **{name: entry.data.get(name, "") for name in TYPED})
+            return Draft(key), -1
+        return _draft(key, entry.data), _revision(entry)
 
-    def save(self, user: str, draft: Draft) -> bool:
-        """Keep what was typed; whether it was kept.
+    def begin(self, user: str, draft: Draft) -> None:
+        """Keep a draft that the service wrote, such as a reply with its quotation, at revision 0."""
+        self._put(user, draft, revision=0, writer="")
 
-        An empty draft is not kept and never replaces a full one, and what comes late for a mail that was sent meanwhile
-        is ignored.
+    def save(self, user: str, draft: Draft, hold: Hold | None = None) -> int:
+        """Keep what was typed.
+
+        An empty draft is not kept and never replaces a full one, and what comes late for a mail that was sent or
+        discarded meanwhile is ignored.
+
+        Args:
+            user: whose draft.
+            draft: as typed; the Message-IDs that it answers stay as they were kept.
+            hold: what the window that saves knows of the draft; None to save whatever others did.
+
+        Returns:
+            The draft's revision, or 0 when nothing was kept.
 
         Raises:
             Unsendable: a field is longer than can be kept.
+            Overtaken: another window saved it meanwhile.
         """
         check_size(draft)
         draft = replace(draft, **{name: storable(getattr(draft, name)) for name in TYPED})
-        if draft.is_empty or self._store.get({"user": user, "send": draft.key}, limit=1):
-            return False
-        data = {name: getattr(draft, name) for name in TYPED}
-        data |= {
-            "date": repr(self._clock()),
-            "snippet": " ".join(draft.text[: 2 * SNIPPET].split())[:SNIPPET],
-        }
-        place = {"user": user, "mailbox": MailboxName.DRAFTS.value, "key": draft.key}
-        id, created = self._store.put_if_absent(place, place | data)
-        if not created:
-            self._store.update_by_id(id, data, expecting=place)
-        return True
+        if draft.is_empty or self.is_over(user, draft.key):
+            return 0
+        writer = hold.writer if hold else ""
+        while True:
+            entry = self._find(user, draft.key)
+            if entry is None:
+                if self._put(user, draft, revision=1, writer=writer):
+                    return 1
+                continue
+            revision = _revision(entry)
+            if all(entry.data.get(name, "") == getattr(draft, name) for name in TYPED):
+                return max(revision, 1) if hold is None else revision
+            if hold and writer != entry.data.get("writer") and hold.revision != revision:
+                raise Overtaken(
+                    "This draft was changed in another window. What you write here is kept as a draft of its own."
+                )
+            changes = self._data(draft, TYPED) | {"revision": str(revision + 1), "writer": writer}
+            expected = _place(user, draft.key)
+            if "revision" in entry.data:
+                expected |= {"revision": str(revision)}
+            if self._store.update_by_id(entry.id, changes, expecting=expected):
+                return revision + 1
 
-    def discard(self, user: str, key: str) -> None:
-        """Forget a draft; nothing happens when there is none."""
+    def touch(self, user: str, key: str, writer: str = "") -> None:
+        """See to it that there is a draft, and that it counts as written on: its files were changed.
+
+        Args:
+            user: whose draft.
+            key: its key.
+            writer: the window in which it happened, which goes on saving to it.
+        """
+        if self.is_over(user, key):
+            return
+        entry = self._find(user, key)
+        if entry is None:
+            self._put(user, Draft(key), revision=1, writer=writer)
+        elif _revision(entry) == 0:
+            touched = {"revision": "1", "writer": writer}
+            self._store.update_by_id(entry.id, touched, expecting=_place(user, key) | {"revision": "0"})
+
+    def fork(self, user: str, draft: Draft) -> Draft:
+        """Keep what was typed as a draft of its own, with the same files; return it under its new key."""
+        kept = self.load(user, draft.key)
+        own = replace(draft, key=new_key(), in_reply_to=kept.in_reply_to, references=kept.references)
+        self._put(user, own, revision=1, writer="")
+        self._attachments.copy(user, draft.key, own.key)
+        return own
+
+    def forget(self, user: str, key: str) -> None:
+        """Remove a draft for good, not its files; nothing happens when there is none."""
         entry = self._find(user, key)
         if entry is not None:
             self._store.remove(entry.id)
 
+    def discard(self, user: str, key: str) -> bool:
+        """Remove a draft so that `restore` can bring it back for a day; whether there was one.
+
+        A save of it that comes late is ignored.
+        """
+        self._forget_old(user)
+        entry = self._find(user, key)
+        if entry is None:
+            return False
+        kept = _draft(key, entry.data).as_json()
+        tombstone = {"user": user, "discarded": key}
+        self._store.put_if_absent(
+            tombstone, tombstone | {"trashed": user, "draft": kept, "at": repr(self._clock())}
+        )
+        self._store.remove(entry.id)
+        return True
+
+    def restore(self, user: str, key: str) -> bool:
+        """Bring a discarded draft back; whether it could be."""
+        found = self._store.get({"user": user, "discarded": key}, limit=1)
+        if not found:
+            return False
+        self._put(user, Draft.from_json(key, found[0].data["draft"]), revision=1, writer="")
+        self._store.remove(found[0].id)
+        return True
+
+    def _forget_old(self, user: str) -> None:
+        for entry in self._store.get({"trashed": user}):
+            if self._clock() - float(entry.data["at"]) > DISCARDED_KEPT:
+                self._attachments.forget(user, entry.data["discarded"])
+                self._store.remove(entry.id)
+
+    def is_over(self, user: str, key: str) -> bool:
+        """Whether the draft of this key was sent or discarded."""
+        ways = ({"user": user, "send": key}, {"user": user, "discarded": key})
+        return any(self._store.get(way, limit=1) for way in ways)
+
+    def _put(self, user: str, draft: Draft, *, revision: int, writer: str) -> bool:
+        place = _place(user, draft.key)
+        data = place | self._data(draft, KEPT) | {"revision": str(revision), "writer": writer}
+        return self._store.put_if_absent(place, data)[1]
+
+    def _data(self, draft: Draft, names: tuple[str, ...]) -> dict[str, str]:
+        return {name: storable(getattr(draft, name)) for name in names} | {
+            "date": repr(self._clock()),
+            "snippet": " ".join(storable(draft.text[: 2 * SNIPPET]).split())[:SNIPPET],
+        }
+
     def _find(self, user: str, key: str) -> Entry | None:
-        found = self._store.get({"user": user, "mailbox": MailboxName.DRAFTS.value, "key": key}, limit=1)
+        found = self._store.get(_place(user, key), limit=1)
         return found[0] if found else None
+
+
+def _place(user: str, key: str) -> dict[str, str]:
+    return {"user": user, "mailbox": MailboxName.DRAFTS.value, "key": key}
+
+
+def _draft(key: str, data: Mapping[str, str]) -> Draft:
+    return Draft(key, **{name: data.get(name, "") for name in KEPT})
+
+
+def _revision(entry: Entry) -> int:
+    return int(entry.data.get("revision", "1"))
 
 
 def check_size(draft: Draft) -> None:

@@ -41,6 +41,18 @@ class AlreadySent(Refused):
     """The same key was used for another mail, which is on its way."""
 
 
+class Overtaken(Refused):
+    """Another window changed the same draft meanwhile."""
+
+
+class TooLate(Refused):
+    """The mail is on its way and cannot be called back."""
+
+
+class NoSuchContact(Refused):
+    """There is no such contact for this person."""
+
+
 class NoSuchMail(Refused):
     """There is no such mail for this person."""
 

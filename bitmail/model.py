@@ -7,27 +7,32 @@ import logging
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
 
 from bitmail.accounts import Account, Accounts, SignUp
+from bitmail.attachments import Attachments
 from bitmail.audit import Action, Audit
 from bitmail.bounces import Bounces
+from bitmail.contacts import Contacts
 from bitmail.departure import Departure
 from bitmail.door import Client, Door
-from bitmail.drafts import Draft, Drafts, new_key
+from bitmail.drafts import Drafts, new_key
 from bitmail.errors import NoSuchMail
 from bitmail.librarian import Librarian
 from bitmail.mailboxes import Mailboxes
 from bitmail.outbox import Outbox
+from bitmail.phrases import Phrases
 from bitmail.places import Folders
 from bitmail.preferences import PreferencesKept
+from bitmail.replies import Answer, edit_as_new, forward, reply
 from bitmail.secondfactor import SecondFactor
 from bitmail.senders import TrustedSenders
 from bitmail.sessions import Session, Sessions
 from bitmail.suppressions import Suppressions
 from bitmail.tokens import Scope, Tokens
 from mta.desk import Desk
-from mta.events import Event, EventKind
+from mta.events import Event, EventKind, StatusChange
 from mta.incoming import IncomingMail
 from mta.submission import Submission
 from store import BlobStore, JsonStore, TextIndex
@@ -62,7 +67,7 @@ class MailModel:
 
     Attributes:
         accounts, sessions, tokens, second_factor, audit, door, departure, preferences, mailboxes, folders, trusted,
-            drafts, outbox, suppressions, bounces: the parts, each with its verbs.
+            drafts, attachments, contacts, phrases, outbox, suppressions, bounces: the parts, each with its verbs.
         librarian: what works behind them; to be started and stopped.
     """
 
@@ -98,9 +103,14 @@ class MailModel:
         self.trusted = TrustedSenders(store)
         self.preferences = PreferencesKept(store)
         self.departure = Departure(store, blobs, index, self.accounts, self.audit)
-        self.drafts = Drafts(store)
+        self.attachments = Attachments(store, blobs)
+        self.drafts = Drafts(store, self.attachments)
+        self.contacts = Contacts(store)
+        self.phrases = Phrases(store)
         self.suppressions = Suppressions(store)
-        self.outbox = Outbox(store, blobs, self.drafts, container, self.suppressions)
+        self.outbox = Outbox(
+            store, blobs, self.drafts, self.attachments, self.contacts, container, self.suppressions
+        )
         self._container = container
         self._notices: defaultdict[str, deque[Notice]] = defaultdict(lambda: deque(maxlen=NOTICES))
         self._given: dict[int, int] = {}
@@ -110,7 +120,7 @@ class MailModel:
         self.bounces = Bounces(
             container, self.accounts, self.mailboxes, self.suppressions, domain, container.announce
         )
-        container.watch(lambda change: self._changed(change.owner))
+        container.watch(self._status_changed)
         container.follow(self._changed)
         container.listen(self._heard)
 
@@ -263,22 +273,37 @@ class MailModel:
         self.submission(user, submission)
         self._container.cancel(submission)
 
-    def write_anew(self, user: str, mail: int, recipient: str = "") -> str:
-        """Begin a draft with the words of a mail, to be corrected and sent again, and return its key.
+    def answer(self, user: str, id: int, how: Answer, zone: ZoneInfo, *, only_to: str = "") -> str:
+        """Begin a draft that goes on from a mail of this person; return its key.
 
         Args:
             user: who.
-            mail: their mail.
-            recipient: whom alone it is to go to; "" for everyone it went to.
+            id: their mail.
+            how: a reply, say.
+            zone: in which the times of a quotation are told.
+            only_to: the only recipient, in the place of those it would go to; "" for those.
 
         Raises:
-            NoSuchMail: there is no such mail, or its content is gone.
+            NoSuchMail: there is none, or it is somebody else's.
+            Unsendable: its files are larger together than a mail may be; the draft has none of them.
         """
-        line, content = self.mailboxes.mail(user, mail), self.mailboxes.content(user, mail)
-        to, cc, bcc = (recipient, "", "") if recipient else (line.to, line.cc, line.bcc)
-        draft = Draft(new_key(), to=to, cc=cc, bcc=bcc, subject=line.subject, text=content.text)
-        self.drafts.save(user, draft)
-        return draft.key
+        mail, content = self.mailboxes.mail(user, id), self.mailboxes.content(user, id)
+        key, own = new_key(), self.accounts.account(user).address
+        match how:
+            case Answer.FORWARD:
+                beginning = forward(content, key, zone)
+            case Answer.EDIT_AS_NEW:
+                beginning = edit_as_new(content, key, mail.bcc)
+            case _:
+                beginning = reply(content, key, own, zone, to_all=how is Answer.REPLY_ALL)
+        draft = beginning.draft
+        if only_to:
+            draft = replace(draft, to=only_to, cc="", bcc="")
+        if how is not Answer.EDIT_AS_NEW:
+            draft = replace(draft, text=self.phrases.signed(user) + draft.text)
+        self.drafts.begin(user, draft)
+        self.attachments.keep(user, key, beginning.files)
+        return key
 
     def receive(self, mail: IncomingMail) -> None:
         """File an incoming mail in INBOX; it is durable when this returns, and repeating changes nothing."""
@@ -308,8 +333,12 @@ class MailModel:
         self._watchers.append(watcher)
 
     def changed(self, user: str) -> None:
-        """Tell whoever watches, in whichever process, that something of this person's changed."""
+        """Tell every open page of this person, in whichever process, that something of theirs changed."""
         self._container.announce(user)
+
+    def _status_changed(self, change: StatusChange) -> None:
+        self.outbox.heard(change.submission_id, change.status)
+        self._changed(change.owner)
 
     def _heard(self, event: Event) -> None:
         if event.kind is EventKind.INFORM_USER and event.owner:

@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bitmail.accounts import Account
+from bitmail.attachments import Attachments, check_total
+from bitmail.contacts import Contacts
 from bitmail.drafts import SNIPPET, Draft, Drafts, storable
-from bitmail.errors import AlreadySent, FieldError, Suppressed, Unsendable
+from bitmail.errors import AlreadySent, FieldError, NoSuchMail, Suppressed, TooLate, Unsendable
 from bitmail.mailboxes import MailboxName
+from bitmail.pictures import as_parts
 from bitmail.rawmail import prepare
 from bitmail.suppressions import Suppressions
 from mta.addresses import Address, parse_address, parse_recipients
 from mta.desk import Desk
 from mta.email import Attachment, Email
 from mta.mime import compose
+from mta.outcomes import Status
 from mta.submission import NewSubmission, Submission
-from store import BlobStore, Entry, JsonStore
+from store import ANY, BlobStore, Entry, JsonStore, Match
 
 log = logging.getLogger(__name__)
 
 MOST_RECIPIENTS = 10_000
 """People that one mail may go to."""
+LONGEST_UNDO = 30.0
+"""Seconds in which a mail that a person sent can be called back, at most."""
+LATEST = 366 * 86400.0
+"""Seconds for which a mail may wait to be sent."""
 
 
 def email_of(
-    draft: Draft, author: Account, *, date: datetime, html: str = "", attachments: tuple[Attachment, ...] = ()
+    draft: Draft,
+    author: Account,
+    *,
+    date: datetime,
+    html: str = "",
+    attachments: tuple[Attachment, ...] = (),
+    name: str = "",
 ) -> Email:
     """The mail that a draft means.
 
@@ -38,10 +53,11 @@ def email_of(
     """
     errors: list[FieldError] = []
     recipients: dict[str, tuple[Address, ...]] = {}
-    for field in ("to", "cc", "bcc"):
+    for field in ("to", "cc", "bcc", "reply_to"):
         parsed = parse_recipients(storable(getattr(draft, field)))
         recipients[field] = parsed.addresses
         errors += [FieldError(field, error.value, str(error)) for error in parsed.errors]
+    answers = recipients.pop("reply_to")
     people = sum(len(addresses) for addresses in recipients.values())
     if not people and not errors:
         errors.append(FieldError("to", "", "Nobody to send to yet. Type at least one address."))
@@ -51,17 +67,24 @@ def email_of(
                 "to", "", f"{people:,} recipients are more than one mail may have: {MOST_RECIPIENTS:,}."
             )
         )
+    try:
+        check_total((file.name, len(file.content)) for file in attachments)
+    except Unsendable as refusal:
+        errors += refusal.errors
     if errors:
         raise Unsendable(tuple(errors))
     return Email(
-        sender=parse_address(author.address),
+        sender=replace(parse_address(author.address), name=name),
         to=recipients["to"],
         cc=recipients["cc"],
         bcc=recipients["bcc"],
         subject=" ".join(storable(draft.subject).split()),
         text=storable(draft.text),
         html=storable(html) or None,
+        reply_to=answers,
         attachments=attachments,
+        in_reply_to=draft.in_reply_to,
+        references=tuple(draft.references.split()),
         date=date,
     )
 
@@ -71,12 +94,14 @@ class SentMail:
     """A mail that was taken for sending.
 
     Attributes:
-        id: of the copy in Sent.
+        id: of the copy in Sent, or in Outbox while it waits.
         submission: what the container took.
+        not_before: when it may leave, in seconds since the epoch; 0 when it may at once.
     """
 
     id: int
     submission: Submission
+    not_before: float = 0.0
 
 
 class Outbox:
@@ -84,6 +109,9 @@ class Outbox:
 
     The mail is frozen in Outbox first, then submitted to the container under the same key, then moved to Sent, and its
     draft removed. Each step may be repeated: whatever a crash interrupts, `recover` completes.
+
+    A mail that is not to leave at once stays in Outbox, with the draft that it was, until its first attempt; `undo`
+    makes it a draft again.
     """
 
     def __init__(
@@ -91,6 +119,8 @@ class Outbox:
         store: JsonStore,
         blobs: BlobStore,
         drafts: Drafts,
+        attachments: Attachments,
+        contacts: Contacts,
         container: Desk,
         suppressions: Suppressions,
         *,
@@ -99,9 +129,12 @@ class Outbox:
         self._store = store
         self._blobs = blobs
         self._drafts = drafts
+        self._attachments = attachments
+        self._contacts = contacts
         self._container = container
         self._suppressions = suppressions
         self._clock = clock
+        self._waiting: set[str] = set()
 
     def send(
         self,
@@ -110,6 +143,8 @@ class Outbox:
         *,
         html: str = "",
         attachments: tuple[Attachment, ...] = (),
+        not_before: float = 0.0,
+        name: str = "",
         anyway: bool = False,
     ) -> SentMail:
         """Take a mail for sending; when this returns it is on disk.
@@ -118,7 +153,9 @@ class Outbox:
             author: who sends.
             draft: what was typed; its key makes repeating harmless.
             html: the same text in HTML, or "".
-            attachments: files to go along.
+            attachments: files to go along, after those kept with the draft.
+            not_before: when it may leave, in seconds since the epoch; until then it can be undone.
+            name: the author's name, as others see it beside the address.
             anyway: also to addresses on the author's suppression list.
 
         Returns:
@@ -130,18 +167,28 @@ class Outbox:
             AlreadySent: another mail was sent with this key.
         """
         now = self._clock()
-        email = email_of(
-            draft, author, date=datetime.fromtimestamp(now, UTC), html=html, attachments=attachments
-        )
-        meaning = _digest((draft.to, draft.cc, draft.bcc, draft.subject, draft.text, html), attachments)
+        if not_before > now + LATEST:
+            raise Unsendable(
+                (FieldError("at", "", "That is too far away: a mail waits for a year at most."),)
+            )
+        html, pictures = as_parts(html or draft.html)
+        files = (*pictures, *self._attachments.load(author.name, draft.key), *attachments)
+        leaves = datetime.fromtimestamp(max(now, not_before), UTC)
+        email = email_of(draft, author, date=leaves, html=html, attachments=files, name=name)
+        words = (draft.to, draft.cc, draft.bcc, draft.subject, draft.text, email.html or "", draft.reply_to)
+        meaning = _digest(words, files)
         snippet = " ".join(email.text[: 2 * SNIPPET].split())[:SNIPPET]
         to, cc, bcc = ([address.header for address in people] for people in (email.to, email.cc, email.bcc))
         data = _shown(to, cc, bcc, email.subject, snippet)
+        if not_before > now:
+            data |= {"not_before": repr(not_before), "draft": draft.as_json()}
         recipients = tuple(address.email for address in email.recipients)
         if not anyway:
             fields = {address.email: name for name in ("bcc", "cc", "to") for address in getattr(email, name)}
             self._warn(author, draft.key, recipients, fields)
-        return self._accept(author, draft.key, meaning, compose(email), recipients, now, data)
+        sent = self._accept(author, draft.key, meaning, compose(email), recipients, now, data)
+        self._contacts.collect(author.name, email.recipients)
+        return sent
 
     def send_raw(self, author: Account, key: str, raw: bytes, *, anyway: bool = False) -> SentMail:
         """The same for a finished MIME mail: its recipients are those of To, Cc and Bcc, and but for the Bcc, which is
@@ -158,11 +205,80 @@ class Outbox:
 
     def recover(self) -> int:
         """Finish what a crash left between the steps; how many mails that were. Call it before serving."""
-        left = self._store.get({"mailbox": MailboxName.OUTBOX.value})
-        for entry in left:
-            log.warning("finishing the sending of mail %d, which was interrupted", entry.id)
-            self._finish(entry)
-        return len(left)
+        finished = 0
+        for entry in self._store.get({"mailbox": MailboxName.OUTBOX.value}):
+            if "submission" not in entry.data:
+                log.warning("finishing the sending of mail %d, which was interrupted", entry.id)
+                self._finish(entry)
+            elif entry.data.get("undoing") == "1":
+                log.warning("finishing to call mail %d back, which was interrupted", entry.id)
+                self._call_back(entry)
+            else:
+                self._settle(entry)
+                continue
+            finished += 1
+        return finished
+
+    def undo(self, user: str, id: int) -> str:
+        """Call a mail in Outbox back and make it a draft again; repeating changes nothing.
+
+        Returns:
+            The key of the draft.
+
+        Raises:
+            NoSuchMail: there is none in this person's Outbox.
+            TooLate: it is on its way, to all recipients or to some.
+        """
+        entry = self._store.get_by_id(id)
+        if entry is None or entry.data.get("user") != user:
+            raise NoSuchMail("There is no such mail. Go back to the list.")
+        if not self._store.update_by_id(id, {"undoing": "1"}, expecting=_WAITING):
+            raise TooLate("It is too late to undo: the mail is on its way.")
+        return self._call_back(entry)
+
+    def heard(self, submission: str, status: Status) -> None:
+        """A delivery has another status: a mail that waited moves from Outbox to Sent with its first attempt."""
+        if submission in self._waiting and status not in (Status.QUEUED, Status.CANCELLED):
+            for entry in self._store.get({"submission": submission, "mailbox": MailboxName.OUTBOX.value}):
+                self._release(entry)
+
+    def _settle(self, entry: Entry) -> None:
+        """Move a mail that waited to Sent if any delivery has begun, else go on waiting for that."""
+        submission = self._container.submission(entry.data["submission"])
+        if submission is None or all(one.status is Status.QUEUED for one in submission.deliveries):
+            self._waiting.add(entry.data["submission"])
+        else:
+            self._release(entry)
+
+    def _release(self, entry: Entry) -> None:
+        moved = {"mailbox": MailboxName.SENT.value, "draft": "", "undoing": ""}
+        self._store.update_by_id(entry.id, moved, expecting={"mailbox": MailboxName.OUTBOX.value})
+        self._waiting.discard(entry.data.get("submission", ""))
+        self._drafts.forget(entry.data["user"], entry.data["send"])
+        self._attachments.forget(entry.data["user"], entry.data["send"])
+
+    def _call_back(self, entry: Entry) -> str:
+        data = entry.data
+        submission = self._container.cancel(data["submission"])
+        deliveries = submission.deliveries if submission else ()
+        gone = sum(one.status is not Status.CANCELLED for one in deliveries)
+        if gone:
+            self._release(entry)
+            raise TooLate(
+                "It is too late to undo: the mail is on its way."
+                if gone == len(deliveries)
+                else f"It was too late for {gone} of {len(deliveries)} recipients. The others do not get it."
+            )
+        draft = Draft.from_json(_key_after_undo(data["send"]), data["draft"])
+        self._drafts.save(data["user"], draft)
+        self._drafts.touch(data["user"], draft.key)
+        self._attachments.move(data["user"], data["send"], draft.key)
+        spent = {"user": data["user"], "send": data["send"], "undone": draft.key}
+        self._store.put_if_absent(spent, spent)
+        self._store.remove(entry.id)
+        self._waiting.discard(data["submission"])
+        self._blobs.remove(data["blob"], unless=[{"blob": data["blob"]}])
+        return draft.key
 
     def _warn(
         self, author: Account, key: str, recipients: tuple[str, ...], fields: Mapping[str, str]
@@ -204,11 +320,13 @@ class Outbox:
             },
         )
         entry = self._store.get_by_id(id)
+        if entry is not None and "undone" in entry.data:
+            raise AlreadySent("This mail was called back. It is in Drafts again; send it from there.")
         if entry is None or (not created and entry.data["meaning"] != meaning):
             raise AlreadySent(
                 "This mail was sent before, with other words in it. Write the change as a new mail."
             )
-        return SentMail(entry.id, self._finish(entry))
+        return SentMail(entry.id, self._finish(entry), float(entry.data.get("not_before", "0")))
 
     def _finish(self, entry: Entry) -> Submission:
         data = entry.data
@@ -225,17 +343,29 @@ class Outbox:
                 subject=data["subject"],
                 raw=raw,
                 needs_envelope=len(recipients) > 1,
+                not_before=float(data.get("not_before", "0")),
                 fingerprint=data["meaning"],
             )
         )
-        self._store.update_by_id(
-            entry.id,
-            {"mailbox": MailboxName.SENT.value, "submission": submission.id},
-            expecting={"mailbox": MailboxName.OUTBOX.value},
-        )
-        self._drafts.discard(data["user"], data["send"])
+        changes = {"submission": submission.id}
+        self._store.update_by_id(entry.id, changes, expecting={"mailbox": MailboxName.OUTBOX.value})
+        self._drafts.forget(data["user"], data["send"])
+        if "not_before" not in data:
+            self._release(entry)
+        else:
+            self._waiting.add(submission.id)
+            self._settle(Entry(entry.id, {**data, **changes}))
         self._container.announce(data["user"])
         return submission
+
+
+_WAITING: Match = {"mailbox": MailboxName.OUTBOX.value, "submission": ANY, "draft": ANY}
+
+
+def _key_after_undo(key: str) -> str:
+    """The key of the draft that a mail becomes again: its own is spent, and repeating has to give the same."""
+    digest = hashlib.sha256(f"undone\0{key}".encode()).digest()
+    return base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
 
 
 def _shown(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 LOG_IN = "/login"
 INBOX = "/inbox"
@@ -15,12 +15,15 @@ TRASH = "/trash"
 FOLDER = "/folder"
 SEARCH = "/search"
 COMPOSE = "/compose"
+CONTACTS = "/contacts"
+CONTACTS_VCARD = "/contacts.vcf"
+CONTACTS_CSV = "/contacts.csv"
 SETTINGS = "/settings"
 OPS = "/ops"
 
 LISTS = (INBOX, DRAFTS, OUTBOX, SENT, ARCHIVE, SPAM, TRASH, FOLDER, SEARCH)
 """Pages with a list of mails."""
-GUARDED = (*LISTS, COMPOSE, SETTINGS, OPS)
+GUARDED = (*LISTS, COMPOSE, CONTACTS, SETTINGS, OPS)
 """Pages that need a session."""
 
 ENTER = "/enter"
@@ -46,6 +49,12 @@ OPENED = "mail"
 """The query parameter that names the mail to show."""
 DRAFT = "draft"
 """The query parameter that names the draft to write on."""
+CONTACT = "contact"
+"""The query parameter that names the contact to edit; `new` for one that is not there yet."""
+FIND = "find"
+"""The query parameter with the words by which contacts are looked for."""
+MAILTO = "mailto"
+"""The query parameter with a `mailto:` link to follow, of the page that begins a mail."""
 OLDER = "before"
 """The query parameter of the next page of a list."""
 ID = "id"
@@ -67,7 +76,24 @@ def invited(code: str) -> str:
 
 def compose(key: str) -> str:
     """The page on which the draft with this key is written."""
-    return f"{COMPOSE}?{urlencode({DRAFT: key})}"
+    return f"{DRAFTS}?{urlencode({DRAFT: key})}"
+
+
+def with_draft(here: str, key: str) -> str:
+    """The page of an address, with this draft open over it."""
+    return _changed(here, [(DRAFT, key)])
+
+
+def without_draft(here: str) -> str:
+    """The page of an address, with no draft named."""
+    return _changed(here, [])
+
+
+def _changed(here: str, more: list[tuple[str, str]]) -> str:
+    url = urlsplit(here)
+    query = [(name, value) for name, value in parse_qsl(url.query) if name != DRAFT]
+    path = url.path.rstrip("/") or INBOX
+    return f"{path}?{urlencode([*query, *more])}" if query or more else path
 
 
 def mail(mailbox: str, id: int) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 
 from bitmail.accounts import SignUp
+from bitmail.outbox import LONGEST_UNDO
 from mta.addresses import BadAddress, parse_address, parse_recipients
 from mta.configuration import SHORTEST_SECRET, MtaSettings
 from mta.hooks.sendgrid import SendGridHook
@@ -23,6 +24,7 @@ class Settings(MtaSettings):
         origins: origins that may open the websocket and post forms, separated by blanks or commas; empty for the
             address that the page is served at.
         signup: how an account comes to be: by the first log-in, by an invitation, or by the operator alone.
+        undo: the most seconds in which a mail sent from the page can be called back; people choose fewer.
         ses_topics: ARNs of the SNS topics that may call the hook of SES, separated by blanks or commas.
         sendgrid_webhook_key: the verification key of SendGrid's event webhook, which is public.
         mailgun_webhook_signing_key: signs what Mailgun calls with; it is not the API key.
@@ -42,6 +44,7 @@ class Settings(MtaSettings):
     domain: str = "localhost"
     origins: str = ""
     signup: SignUp = SignUp.FIRST_LOG_IN
+    undo: float = Field(default=LONGEST_UNDO, ge=0, le=120)
     ses_topics: str = ""
     sendgrid_webhook_key: str = Field(default="", validation_alias="SENDGRID_WEBHOOK_KEY")
     mailgun_webhook_signing_key: SecretStr = Field(

@@ -19,6 +19,8 @@ from bitmail.routes import GUARDED, HOOKS, INBOX, LOG_IN
 
 BODY_LIMIT = 40 * 1024 * 1024
 """Bytes that one request may carry: 25 MB of files in base64, and the words around them."""
+TOKEN = b"reflex-client-token"
+"""The header by which an upload says from which page it comes."""
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 _INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
 _ENV_FILE = re.compile(r"/assets/reflex-env-[A-Za-z0-9_-]+\.js")
@@ -60,6 +62,11 @@ class Shield:
             return
         if scope["path"].startswith("/_event"):
             scope = {**scope, "query_string": self._bound(scope["query_string"], headers)}
+        if scope["path"].startswith("/_upload"):
+            if scope["method"] != "POST" or await session_of(headers.get("cookie", "")) is None:
+                await _refuse(PlainTextResponse("There is nothing here.\n", 404), scope, receive, send)
+                return
+            scope = {**scope, "headers": self._bound_headers(scope["headers"], headers)}
         if scope["type"] == "websocket":
             await self._app(scope, receive, send)
             return
@@ -88,8 +95,6 @@ class Shield:
                 "Pages of other sites may not do this. The operator can add an origin to BITMAIL_ORIGINS.\n",
                 403,
             )
-        if scope["path"].startswith("/_upload"):
-            return PlainTextResponse("There is nothing here.\n", 404)
         length = headers.get("content-length", "0")
         if scope["type"] == "http" and (not length.isdecimal() or int(length) > BODY_LIMIT):
             return _too_large()
@@ -100,14 +105,22 @@ class Shield:
 
     def _bound(self, query: bytes, headers: Headers) -> bytes:
         """The query with the client's token made useless to whoever has not got the session's cookie as well."""
-        session = cookie(headers.get("cookie", ""), SESSION_COOKIE)
-        pairs = []
-        for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
-            if name == "token":
-                bound = hmac.new(self._secret, f"{session}\0{value}".encode(), hashlib.sha256)
-                value = bound.hexdigest()
-            pairs.append((name, value))
+        pairs = [
+            (name, self._bound_token(value, headers) if name == "token" else value)
+            for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+        ]
         return urlencode(pairs).encode()
+
+    def _bound_headers(self, sent: list[tuple[bytes, bytes]], headers: Headers) -> list[tuple[bytes, bytes]]:
+        """The same for the header in which an upload carries the token."""
+        return [
+            (name, self._bound_token(value.decode("latin-1"), headers).encode() if name == TOKEN else value)
+            for name, value in sent
+        ]
+
+    def _bound_token(self, token: str, headers: Headers) -> str:
+        session = cookie(headers.get("cookie", ""), SESSION_COOKIE)
+        return hmac.new(self._secret, f"{session}\0{token}".encode(), hashlib.sha256).hexdigest()
 
     async def _own_answer(self, scope: Scope, headers: Headers) -> Response | None:
         """What the shield answers itself: the way in for whoever comes, and the address the page connects to."""

@@ -35,19 +35,6 @@ class PostForm(BaseHTML):
     method: rx.Var[str]
 
 
-class DraftForm(rx.el.form.__self__):  # type: ignore[misc, name-defined]
-    """A form that tells all its values while they are typed, not only when it is submitted."""
-
-    on_input: rx.EventHandler[lambda event: [_values(event)]]
-    on_blur: rx.EventHandler[lambda event: [_values(event)]]
-
-
-def _values(event: rx.Var[Any]) -> rx.Var[dict[str, Any]]:
-    return rx.Var(
-        _js_expr=f"Object.fromEntries(new FormData({event!s}.currentTarget))", _var_type=dict[str, Any]
-    )
-
-
 class TickButton(rx.el.button.__self__):  # type: ignore[misc, name-defined]
     """A button that tells whether Shift was held."""
 

@@ -54,7 +54,7 @@ def listing(here: str, title: str) -> rx.Component:
     """The list's pane."""
     return rx.el.section(
         menu(here, title),
-        rx.el.h2(title, class_name="unseen"),
+        rx.el.h1(title, class_name="unseen"),
         rx.cond(SelectionState.selected.length() > 0, bulk_bar(here), search_bar(here)),
         strip(here),
         rx.el.div(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reflex as rx
 
+from bitmail.pages.compose import answers
 from bitmail.pages.elements import icon, icon_button, link, note
 from bitmail.pages.listing import acts, listing
 from bitmail.pages.message import message
@@ -26,7 +27,7 @@ def reading(here: str) -> rx.Component:
     """The open mail, or what to do about there being none."""
     back = link(icon("arrow-left"), "Back", to=MailboxState.list_href, class_name="btn ghost back")
     return rx.el.section(
-        rx.el.div(back, rx.cond(MessageState.id > 0, rx.fragment(*tools(here))), class_name="bar"),
+        rx.el.div(back, rx.cond(MessageState.id > 0, rx.fragment(answers(), *tools(here))), class_name="bar"),
         rx.cond(
             MessageState.id > 0,
             message(),

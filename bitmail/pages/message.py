@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reflex as rx
 
-from bitmail.pages.elements import avatar, icon
+from bitmail.pages.elements import avatar, icon, link
 from bitmail.pages.status import deliveries
 from bitmail.state.message import FileRow, MessageState, TextSegment
 
@@ -135,7 +135,7 @@ def remarks() -> rx.Component:
             remark(
                 "mails",
                 "This mail came by a list that is left by mail.",
-                rx.link("Write it", href=MessageState.list_mail, underline="none", class_name="btn"),
+                link("Write it", to=MessageState.list_mail, class_name="btn"),
             ),
         ),
         rx.cond(MessageState.left_list != "", remark("mails", MessageState.left_list)),

@@ -25,9 +25,12 @@ def ops() -> rx.Component:
     """How everything is, and what can be done about it."""
     return shell(
         routes.OPS,
-        rx.el.main(
+        rx.el.div(
             menu(routes.OPS, "Operations"),
-            rx.el.div(rx.el.h2("Operations"), class_name="bar wide"),
+            rx.el.h1("Operations", class_name="unseen"),
+            rx.el.div(
+                rx.el.strong("Operations"), class_name="bar wide", custom_attrs={"aria-hidden": "true"}
+            ),
             rx.el.div(
                 rx.cond(OpsState.problem != "", rx.el.p(OpsState.problem, class_name="says", role="alert")),
                 rx.cond(
@@ -50,7 +53,7 @@ def ops() -> rx.Component:
 
 def section(title: str, *parts: rx.Component) -> rx.Component:
     """A part of the page."""
-    return rx.el.section(rx.el.h3(title), *parts, aria_label=title)
+    return rx.el.section(rx.el.h2(title), *parts, aria_label=title)
 
 
 def asked() -> rx.Component:
@@ -223,7 +226,7 @@ def inquiry() -> rx.Component:
         rx.cond(
             OpsState.shown != "",
             rx.el.div(
-                rx.el.h4(
+                rx.el.h3(
                     rx.cond(OpsState.shown_head != "", OpsState.shown_head, "It is not in the spool."),
                     dir="auto",
                 ),

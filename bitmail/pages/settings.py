@@ -21,9 +21,10 @@ def settings() -> rx.Component:
     """Everything a person may choose, in sections."""
     return shell(
         routes.SETTINGS,
-        rx.el.main(
+        rx.el.div(
             menu(routes.SETTINGS, "Settings"),
-            rx.el.div(rx.el.h2("Settings"), class_name="bar wide"),
+            rx.el.h1("Settings", class_name="unseen"),
+            rx.el.div(rx.el.strong("Settings"), class_name="bar wide", custom_attrs={"aria-hidden": "true"}),
             rx.el.div(
                 ready(
                     SettingsState.is_loaded,
@@ -55,7 +56,7 @@ def settings() -> rx.Component:
 def section(title: str, words: str, *parts: rx.Component) -> rx.Component:
     """A part of the page."""
     return rx.el.section(
-        rx.el.header(rx.el.h3(title), rx.el.p(words, class_name="muted")),
+        rx.el.header(rx.el.h2(title), rx.el.p(words, class_name="muted")),
         rx.el.div(*parts),
         aria_label=title,
     )

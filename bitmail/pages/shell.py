@@ -22,6 +22,7 @@ PLACES = (
     ("Archive", routes.ARCHIVE, "archive", ""),
     ("Spam", routes.SPAM, "circle-alert", SessionState.spam),
     ("Trash", routes.TRASH, "trash-2", ""),
+    ("Contacts", routes.CONTACTS, "users", ""),
 )
 ZONE = rx.Var(_js_expr="Intl.DateTimeFormat().resolvedOptions().timeZone", _var_type=str)
 
@@ -36,7 +37,7 @@ def shell(here: str, *panes: rx.Component, is_open: rx.Var[bool] | bool = False)
     """
     return rx.el.div(
         rail(here),
-        *panes,
+        rx.el.main(*panes, class_name="panes"),
         compose_button("fab") if here != routes.COMPOSE else rx.fragment(),
         notices(),
         keys(),
@@ -44,6 +45,7 @@ def shell(here: str, *panes: rx.Component, is_open: rx.Var[bool] | bool = False)
         on_mount=SessionState.set_zone(ZONE),
         custom_attrs={
             "data-density": SessionState.density,
+            "data-theme": SessionState.theme,
             "data-open": rx.cond(is_open, "1", "0"),
             "data-hydrated": rx.cond(rx.State.is_hydrated, "1", "0"),
         },
@@ -100,7 +102,7 @@ def place(here: str, name: str, route: str, symbol: str, count: rx.Var[str] | st
     )
     if route == routes.OUTBOX:
         return shown if here == route else rx.cond(count != "", shown)
-    if route in (routes.DRAFTS, routes.SENT):
+    if route in (routes.DRAFTS, routes.SENT, routes.CONTACTS):
         return shown
     return takes_drops(shown, ROUTES[route].value)
 
@@ -166,6 +168,13 @@ def footer() -> rx.Component:
             link(icon("activity"), rx.el.span("Operations"), to=routes.OPS, class_name="nav"),
         ),
         rx.el.span(SessionState.address, title=SessionState.address),
+        link(
+            icon("settings"),
+            rx.el.span("Settings"),
+            to=routes.SETTINGS,
+            class_name="btn ghost",
+            title="Settings",
+        ),
         PostForm.create(
             rx.el.button(icon("log-out"), rx.el.span("Log out"), type="submit", class_name="btn ghost"),
             action=routes.LEAVE,

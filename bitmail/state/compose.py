@@ -1,8 +1,7 @@
-"""The mail that is being written."""
+"""Which mails are being written: opens a window for each."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,111 +9,90 @@ import reflex as rx
 
 from bitmail import routes
 from bitmail.current import caller, off_loop, service
-from bitmail.drafts import TYPED, Draft, is_key, new_key
-from bitmail.errors import AlreadySent, FieldError, Suppressed, Unsendable
-from bitmail.words import clock_time
+from bitmail.drafts import LINE_LIMIT, Draft, is_key, new_key
+from bitmail.errors import NoSuchMail, Unsendable
+from bitmail.replies import Answer, from_mailto
+from bitmail.state.composer import COMPOSERS
+from bitmail.state.toasts import ToastState
 
-FIELDS = {"to": "To", "cc": "Cc", "bcc": "Bcc", "subject": "Subject", "text": "Message"}
-"""The form's fields, and what each is called on the screen."""
-
-
-def field_id(name: str) -> str:
-    """The id of a field's element."""
-    return f"draft_{name}"
+FULL = f"{len(COMPOSERS)} mails are open. Close one of them first."
 
 
 class ComposeState(rx.State):
-    """What the page says beside the form. What is typed lives in the browser and comes along with each event."""
-
-    errors: dict[str, str] = {}  # noqa: RUF012 - Reflex copies the default for each client
-    problem: str = ""
-    saved: str = ""
-    _warned: list[str] = []  # noqa: RUF012 - as above
-
-    @rx.var
-    def key(self) -> str:
-        """The draft's key, as the address names it."""
-        key = self.router.url.query_parameters.get(routes.DRAFT, "")
-        return key if is_key(key) else ""
+    """Opens windows, as buttons and addresses ask."""
 
     @rx.event
-    def new(self) -> rx.event.EventSpec:
-        """Compose was clicked: begin a new draft."""
-        return rx.redirect(routes.compose(new_key()))
+    async def new(self) -> Any:
+        """Compose was clicked."""
+        return await self._open(new_key())
 
     @rx.event
-    async def begin(self) -> Any:
-        """The form appeared: give it a draft, and what was saved of it."""
-        self._clear()
-        if not self.key:
-            return rx.redirect(routes.compose(new_key()), replace=True)
-        draft = await off_loop(service().model.drafts.load, caller().user, self.key)
-        if draft.is_empty:
-            return rx.set_focus(field_id("to"))
-        return [rx.set_value(field_id(name), value) for name in TYPED if (value := getattr(draft, name))]
+    async def write_to(self, line: str) -> Any:
+        """A mail to somebody in particular is to be written."""
+        if not isinstance(line, str):
+            return None
+        model, user, key = service().model, caller().user, new_key()
+        text = await off_loop(model.phrases.signed, user)
+        await off_loop(model.drafts.begin, user, Draft(key, to=line[:LINE_LIMIT], text=text))
+        return await self._open(key)
 
     @rx.event
-    async def save(self, form: dict[str, Any]) -> None:
-        """Some seconds passed since the last key: keep what is typed."""
-        draft = _draft(form)
-        if draft is None:
-            return
+    async def answer(self, mail: int, how: str) -> Any:
+        """Reply, Reply all, Forward or Edit as new was clicked on a mail."""
+        if not isinstance(mail, int) or how not in list(Answer):
+            return None
         me = caller()
         try:
-            kept = await off_loop(service().model.drafts.save, me.user, draft)
-        except Unsendable as refusal:
-            self._show(refusal.errors)
-            return
-        if kept:
-            self.saved = f"Saved {clock_time(time.time(), ZoneInfo(me.zone))[:5]}"
+            key = await off_loop(service().model.answer, me.user, mail, Answer(how), ZoneInfo(me.zone))
+        except (NoSuchMail, Unsendable) as refusal:
+            return await self._say(str(refusal))
+        return await self._open(key)
 
     @rx.event
-    async def send(self, form: dict[str, Any]) -> Any:
-        """Send was pressed."""
-        self._clear()
-        draft = _draft(form)
-        if draft is None:
-            self.problem = (
-                "The page sent something that is no mail. Reload it; what you saved is still there."
-            )
+    async def follow(self) -> Any:
+        """A page is opened: its address may name a draft to write on."""
+        key = self.router.url.query_parameters.get(routes.DRAFT, "")
+        if not is_key(key):
             return None
-        model = service().model
-        anyway = self._warned == [draft.key, draft.to, draft.cc, draft.bcc]
-        try:
-            author = model.accounts.account(caller().user)
-            await off_loop(model.drafts.save, author.name, draft)
-            sent = await off_loop(model.outbox.send, author, draft, anyway=anyway)
-        except Suppressed as warning:
-            self._warned = [draft.key, draft.to, draft.cc, draft.bcc]
-            shown = self._show(warning.errors)
-            self.problem = "Take the address out, or press Send again to send it all the same."
-            return shown
-        except Unsendable as refusal:
-            return self._show(refusal.errors)
-        except AlreadySent as refusal:
-            self.problem = str(refusal)
-            return None
-        return rx.redirect(routes.mail(routes.SENT, sent.id))
+        if await off_loop(service().model.drafts.is_over, caller().user, key):
+            return rx.redirect(routes.without_draft(self.router.url), replace=True)
+        return await self._open(key)
 
-    def _clear(self) -> None:
-        self.errors, self.problem, self.saved = {}, "", ""
+    @rx.event
+    async def arrive(self) -> Any:
+        """The address asks for a new mail: an empty one, an answer to a mail, or what a `mailto:` link says."""
+        asked = self.router.url.query_parameters
+        me, model = caller(), service().model
+        key = asked.get(routes.DRAFT, "")
+        for how in Answer:
+            id = asked.get(how.value, "")
+            if id.isdecimal() and len(id) < 19:
+                try:
+                    key = await off_loop(model.answer, me.user, int(id), how, ZoneInfo(me.zone))
+                except (NoSuchMail, Unsendable) as refusal:
+                    await self._say(str(refusal))
+                    return rx.redirect(routes.INBOX, replace=True)
+        draft = from_mailto(asked.get(routes.MAILTO, "")[:10_000], new_key())
+        if draft is not None:
+            await off_loop(model.drafts.begin, me.user, draft)
+            key = draft.key
+        return rx.redirect(f"{routes.INBOX}?{routes.DRAFT}={key if is_key(key) else new_key()}", replace=True)
 
-    def _show(self, errors: tuple[FieldError, ...]) -> Any:
-        shown: dict[str, str] = {}
-        for error in errors:
-            shown[error.field] = (
-                f"{shown[error.field]} {error.reason}" if error.field in shown else error.reason
-            )
-        self.errors = {field: reason for field, reason in shown.items() if field in FIELDS}
-        self.problem = " ".join(reason for field, reason in shown.items() if field not in FIELDS)
-        return rx.set_focus(field_id(next(iter(self.errors)))) if self.errors else None
+    async def _open(self, key: str) -> Any:
+        """See to it that the draft has a window, and that the address names it."""
+        windows = [await self.get_state(window) for window in COMPOSERS]
+        held = next((window for window in windows if window.window and window.key == key), None)
+        free = next((window for window in windows if not window.window), None)
+        if held is not None:
+            held.size = "" if held.size == "small" else held.size
+        elif free is not None:
+            free._open(caller().user, key)
+        else:
+            return await self._say(FULL)
+        address = routes.with_draft(self.router.url, key)
+        is_there = self.router.url.query_parameters.get(routes.DRAFT, "") == key
+        return None if is_there else rx.redirect(address)
 
-
-def _draft(form: object) -> Draft | None:
-    """The draft in what a client sent, or None when it is no such thing."""
-    if not isinstance(form, dict) or not is_key(form.get("draft")):
-        return None
-    typed = {name: form.get(name, "") for name in TYPED}
-    if not all(isinstance(value, str) for value in typed.values()):
-        return None
-    return Draft(form["draft"], **typed)
+    async def _say(self, text: str) -> None:
+        toasts = await self.get_state(ToastState)
+        toasts._say(text)

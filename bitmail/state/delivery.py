@@ -11,7 +11,8 @@ import reflex as rx
 
 from bitmail import routes
 from bitmail.current import caller, off_loop, service
-from bitmail.errors import NoSuchMail
+from bitmail.errors import NoSuchMail, Unsendable
+from bitmail.replies import Answer
 from bitmail.timeline import timeline
 from bitmail.view import number
 from bitmail.words import clock_time, full_time, story, urgency
@@ -102,8 +103,11 @@ class DeliveryState(rx.State):
         if not self._mail or (delivery and not recipient):
             return None
         try:
-            key = await off_loop(service().model.write_anew, caller().user, self._mail, recipient)
-        except NoSuchMail:
+            me, model = caller(), service().model
+            key = await off_loop(
+                model.answer, me.user, self._mail, Answer.EDIT_AS_NEW, ZoneInfo(me.zone), only_to=recipient
+            )
+        except (NoSuchMail, Unsendable):
             return None  # the message beside says so already
         return rx.redirect(routes.compose(key))
 

@@ -12,6 +12,7 @@ from bitmail import routes
 from bitmail.current import caller, off_loop, service
 from bitmail.errors import NoSuchMail, Refused
 from bitmail.mail import Mail
+from bitmail.preferences import Images
 from bitmail.quotations import segments
 from bitmail.reading import File, files_of, frame_of
 from bitmail.sanitiser import sanitise
@@ -149,7 +150,8 @@ def _load(user: str, id: int) -> _Found:
     content = model.mailboxes.content(user, id)
     frame, blocked = "", 0
     if content.html is not None:
-        images = model.trusted.is_trusted(user, mail.sender_address)
+        always = model.preferences.of(user).images is Images.ALWAYS
+        images = always or model.trusted.is_trusted(user, mail.sender_address)
         frame = frame_of(id, images=images)
         blocked = 0 if images else sanitise(content.html).blocked
     if mail.unread and model.mailboxes.mark_read(user, id):

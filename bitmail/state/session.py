@@ -12,6 +12,7 @@ from bitmail.errors import Refused
 from bitmail.mailboxes import COUNTED
 from bitmail.model import Notice
 from bitmail.places import Folder, MailboxName
+from bitmail.state.composer import COMPOSERS
 from bitmail.state.delivery import DeliveryState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
@@ -60,6 +61,7 @@ class SessionState(rx.State):
     folder_problem: str = ""
     shortcuts: bool = True
     density: str = "normal"
+    theme: str = "system"
     notices: list[ShownNotice] = []  # noqa: RUF012
     _last_notice: int = -1
 
@@ -89,8 +91,8 @@ class SessionState(rx.State):
             self.notices = [*self.notices, *(_shown(notice) for notice in news)][-SHOWN:]
         await self._look()
         if "/" + self.router.url.path.strip("/") == routes.OPS:
-            return [OpsState.refresh]
-        return [MailboxState.refresh, DeliveryState.refresh]
+            return [OpsState.refresh, *(window.refresh for window in COMPOSERS)]
+        return [MailboxState.refresh, DeliveryState.refresh, *(window.refresh for window in COMPOSERS)]
 
     @rx.event
     def dismiss(self, number: int) -> None:
@@ -99,11 +101,14 @@ class SessionState(rx.State):
 
     @rx.event
     async def set_zone(self, zone: str) -> list[rx.event.EventCallback] | None:
-        """The browser says in which time zone the person is."""
-        me = caller()
-        if not is_zone(zone) or zone == me.zone:
+        """The browser says in which time zone the person is; a zone that they chose counts more."""
+        me, model = caller(), service().model
+        if not is_zone(zone):
             return None
-        await off_loop(service().model.sessions.set_zone, me, zone)
+        zone = (await off_loop(model.preferences.of, me.user)).zone or zone
+        if zone == me.zone:
+            return None
+        await off_loop(model.sessions.set_zone, me, zone)
         return [MailboxState.refresh, MessageState.open, DeliveryState.refresh]
 
     @rx.event
@@ -125,7 +130,8 @@ class SessionState(rx.State):
     async def _look(self) -> None:
         user = caller().user
         wanted = await off_loop(service().model.preferences.of, user)
-        self.shortcuts, self.density = wanted.shortcuts, wanted.density.value
+        self.shortcuts = wanted.shortcuts
+        self.density, self.theme = wanted.density.value, wanted.theme.value
         counts, folders = await off_loop(_counts, user)
         self.unread, self.drafts, self.outbox, self.spam = (_count_shown(count) for count in counts)
         rows = [

@@ -99,6 +99,8 @@ class SettingsState(rx.State):
         except Refused as refused:
             self.errors = {**self.errors, str(field)[:40]: str(refused)}
             return None
+        if field == "zone" and wanted.zone:
+            await off_loop(service().model.sessions.set_zone, me, wanted.zone)
         self.errors = {key: text for key, text in self.errors.items() if key != field}
         self._take(wanted)
         return SessionState.refresh

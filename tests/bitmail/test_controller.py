@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from reflex_base.event import Event
@@ -13,11 +18,14 @@ from reflex_base.event.processor.base_state_processor import BaseStateEventProce
 from reflex_base.registry import RegistrationContext
 
 from bitmail.bitmail import app
-from bitmail.current import SESSION_COOKIE
+from bitmail.current import SESSION_COOKIE, serving
+from bitmail.drafts import Draft, Hold
 from bitmail.gate import public_events
 from bitmail.mailboxes import MailboxName
 from bitmail.service import Service
 from bitmail.state.compose import ComposeState
+from bitmail.state.composer import COMPOSERS, FirstComposer, SecondComposer
+from bitmail.state.contacts import ContactsState
 from bitmail.state.delivery import DeliveryState
 from bitmail.state.keys import KeysState
 from bitmail.state.login import LogInState
@@ -27,13 +35,33 @@ from bitmail.state.ops import OpsState
 from bitmail.state.selection import SelectionState
 from bitmail.state.session import SessionState
 from bitmail.state.settings import SettingsState
+from bitmail.state.toasts import ToastState
 from mta.outcomes import Status
-from tests.bitmail.conftest import PASSWORD
+from tests.bitmail.conftest import PASSWORD, make_service
 
+WINDOW = {
+    *(
+        "begin",
+        "keep",
+        "send",
+        "send_later",
+        "send_anyway",
+        "write_on",
+        "look",
+        "step",
+        "stop_looking",
+        "show_field",
+    ),
+    *("announce", "progress", "attach", "give_up", "detach", "resize", "close", "discard", "refresh"),
+    *("list_templates", "use_template", "save_template", "show_rich", "enrich", "simplify"),
+}
 OFFERED = {
-    ComposeState: {"new", "begin", "save", "send"},
+    ComposeState: {"new", "write_to", "answer", "follow", "arrive"},
+    **dict.fromkeys(COMPOSERS, WINDOW),
+    ContactsState: {"open", "look", "save", "remove", "undo", "take", "set_signature"},
     DeliveryState: {"open", "refresh", "retry", "cancel", "show_more", "write_anew"},
     KeysState: {"press", "close_help"},
+    ToastState: {"undo_send", "undo_discard", "dismiss"},
     LogInState: {"show"},
     OpsState: {"open", "refresh", "choose", "find", "show", "ask", "ask_person", "leave", "confirm"},
     MailboxState: {"open", "refresh", "show", "search", "open_thread"},
@@ -116,64 +144,101 @@ def test_only_the_handlers_we_mean_to_offer_can_be_called() -> None:
 def test_no_handler_works_without_a_session(service: Service, state: type, handler: str) -> None:
     async def calls() -> None:
         assert name_of(state, handler) not in public_events()
-        form = {"draft": "key", "to": "grace@example.com", "text": "x"}
-        payloads = {
-            "save": {"form": form},
-            "send": {"form": form},
-            "dismiss": {"number": 1},
-            "set_zone": {"zone": "UTC"},
-            "show": {"what": "unread"},
-            "search": {"form": {"q": "x"}},
-            "open_thread": {"id": 1},
-            "select": {"id": 1, "shift": False},
-            "act": {"what": "delete", "id": 1},
-            "move": {"to": "Trash", "id": 1},
-            "drop": {"address": "/inbox?mail=1", "to": "Trash"},
-            "rename_folder": {"form": {"name": "x"}},
-            "create_folder": {"form": {"name": "x"}},
-            "retry": {"delivery": "x"},
-            "write_anew": {"delivery": ""},
-            "press": {"key": "j"},
-            "change": {"field": "theme", "value": "dark"},
-            "forget_sender": {"sender": "grace@example.com"},
-            "end_session": {"id": 1},
-            "end_token": {"id": 1},
-            "make_token": {"form": {"name": "x", "days": "1", "send": "1"}},
-            "confirm_second_factor": {"form": {"code": "123456"}},
-            "end_second_factor": {"form": {"password": PASSWORD}},
+        form = {
+            "loaded": "ada window",
+            "to": "grace@example.com",
+            "text": "x",
+            "name": "x",
+            "email": "x@example.com",
+            "days": "1",
+            "send": "1",
+            "code": "123456",
+            "password": PASSWORD,
+            "q": "x",
         }
+        known = {
+            "form": form,
+            "number": 1,
+            "zone": "UTC",
+            "field": "to",
+            "typed": "gra",
+            "by": 1,
+            "name": "cc",
+            "files": [],
+            "sent": {},
+            "window": "",
+            "id": 1,
+            "size": "small",
+            "mail": 1,
+            "how": "reply",
+            "line": "grace@example.com",
+            "draft": "key",
+            "spare": "",
+            "value": "dark",
+            "sender": "grace@example.com",
+        }
+        function = state.event_handlers[handler].fn  # type: ignore[attr-defined]
+        wanted = [name for name in inspect.signature(function).parameters if name in known]
         async with browser("no-such-secret") as call:
-            deltas = await call(state, handler, **payloads.get(handler, {}))
-        assert merged(deltas, state).keys() <= {"key"}, "more was told than what the address says"
+            deltas = await call(state, handler, **{name: known[name] for name in wanted})
+        assert merged(deltas, state) == {}, "more was told than nothing"
 
     before = service.store.count({})
     asyncio.run(calls())
     assert service.store.count({}) == before
 
 
-def test_send_puts_the_mail_in_sent_and_the_list_shows_it(service: Service) -> None:
-    _, secret = service.model.log_in("ada", PASSWORD)
-    form = {"draft": "key-1", "to": "grace@example.com", "cc": "", "bcc": "", "subject": "Hi", "text": "x"}
+class Window:
+    """The first window, as a browser has it: it sends back what it was given."""
 
-    async def calls() -> dict[str, Any]:
-        async with browser(secret, "/compose", draft="key-1") as call:
-            await call(ComposeState, "send", form=form)
-            await call(ComposeState, "send", form=form)
-        async with browser(secret, "/sent") as call:
-            return merged(await call(MailboxState, "open"), MailboxState)
+    def __init__(self, call: Call, state: type = FirstComposer) -> None:
+        self.call, self.state = call, state
+        self.window = ""
 
-    shown = asyncio.run(calls())
-    assert len(service.model.mailboxes.page("ada", MailboxName.SENT).mails) == 1
-    assert [(row.who, row.subject) for row in shown["rows"]] == [("To grace@example.com", "Hi")]
+    async def open(self, spare: str = "") -> dict[str, Any]:
+        """The draft that the address names is opened; gives the fields that the server filled."""
+        told = merged(await self.call(ComposeState, "follow"), self.state)
+        self.window = told.get("window", self.window)
+        deltas = await self.call(self.state, "begin", spare=spare)
+        events = [event for delta in deltas for event in delta.get("events", [])]
+        assert self.window, told
+        return {"told": merged(deltas, self.state), "events": events}
+
+    async def do(self, handler: str, **typed: str) -> dict[str, Any]:
+        form = {"loaded": self.window} | typed
+        return merged(await self.call(self.state, handler, form=form), self.state)
+
+
+def test_send_puts_the_mail_in_sent_once_and_the_list_shows_it(tmp_path: Path) -> None:
+    service = make_service(tmp_path, undo="0")
+    service.start()
+    with serving(service):
+        _, secret = service.model.log_in("ada", PASSWORD)
+        typed = {"to": "grace@example.com", "cc": "", "bcc": "", "subject": "Hi", "text": "x"}
+
+        async def calls() -> dict[str, Any]:
+            async with browser(secret, "/inbox", draft="key-1") as call:
+                window = Window(call)
+                await window.open()
+                await window.do("send", **typed)
+                await window.do("send", **typed)
+            async with browser(secret, "/sent") as call:
+                return merged(await call(MailboxState, "open"), MailboxState)
+
+        shown = asyncio.run(calls())
+        assert len(service.model.mailboxes.page("ada", MailboxName.SENT).mails) == 1
+        assert [(row.who, row.subject) for row in shown["rows"]] == [("To grace@example.com", "Hi")]
+    service.stop()
 
 
 def test_a_bad_recipient_is_told_beside_its_field_and_the_draft_is_kept(service: Service) -> None:
     _, secret = service.model.log_in("ada", PASSWORD)
-    form = {"draft": "key-2", "to": "ann; bob@example.com", "text": "kept"}
 
     async def calls() -> dict[str, Any]:
-        async with browser(secret, "/compose", draft="key-2") as call:
-            return merged(await call(ComposeState, "send", form=form), ComposeState)
+        async with browser(secret, "/inbox", draft="key-2") as call:
+            window = Window(call)
+            await window.open()
+            return await window.do("send", to="ann; bob@example.com", subject="Hi", text="kept")
 
     told = asyncio.run(calls())
     assert set(told["errors"]) == {"to"}
@@ -187,40 +252,233 @@ def test_send_when_an_address_bounced_then_warned_beside_its_field_and_sent_when
 ) -> None:
     _, secret = service.model.log_in("ada", PASSWORD)
     service.model.suppressions.add("ada", "bob@example.com", Status.BOUNCED, "550 no such user.")
-    form = {"draft": "key-3", "to": "ann@example.com", "cc": "bob@example.com", "text": "x"}
+    form = {"to": "ann@example.com", "cc": "bob@example.com", "subject": "Hi", "text": "x"}
+
+    def queued() -> int:
+        return len(service.model.mailboxes.page("ada", MailboxName.OUTBOX).mails)
 
     async def calls() -> dict[str, Any]:
-        async with browser(secret, "/compose", draft="key-3") as call:
-            told = merged(await call(ComposeState, "send", form=form), ComposeState)
-            assert not service.model.mailboxes.page("ada", MailboxName.SENT).mails
+        async with browser(secret, "/inbox", draft="key-3") as call:
+            window = Window(call)
+            await window.open()
+            told = await window.do("send", **form)
+            assert not queued()
             other = form | {"to": "eve@example.com"}
-            await call(ComposeState, "send", form=other)
-            assert not service.model.mailboxes.page("ada", MailboxName.SENT).mails, (
-                "another mail, not warned of"
-            )
-            await call(ComposeState, "send", form=other)
+            await window.do("send_anyway", **other)
+            assert not queued(), "another mail, not warned of"
+            await window.do("send_anyway", **other)
             return told
 
     told = asyncio.run(calls())
     assert set(told["errors"]) == {"cc"}
     assert "550 no such user." in told["errors"]["cc"]
-    assert "again" in told["problem"]
-    assert len(service.model.mailboxes.page("ada", MailboxName.SENT).mails) == 1
+    assert "550 no such user." in told["asked"][0]
+    assert queued() == 1
+
+
+def test_what_a_person_should_know_is_asked_once_and_then_it_is_sent_and_can_be_undone(
+    service: Service,
+) -> None:
+    _, secret = service.model.log_in("ada", PASSWORD)
+
+    async def calls() -> list[dict[str, Any]]:
+        async with browser(secret, "/inbox", draft="key-3") as call:
+            window = Window(call)
+            await window.open()
+            told = [await window.do("send", to="grace@example.com", text="see attached")]
+            form = {"loaded": window.window, "to": "grace@example.com", "text": "see attached"}
+            told.append(merged(await call(FirstComposer, "send_anyway", form=form), ToastState))
+            told.append(
+                merged(await call(ToastState, "undo_send", mail=told[1]["toasts"][0].mail), ToastState)
+            )
+            return told
+
+    asked, queued, undone = asyncio.run(calls())
+    assert len(asked["asked"]) == 2
+    assert queued["toasts"][0].text == "Queued for 1 person"
+    assert undone["toasts"] == []
+    (draft,) = service.model.mailboxes.page("ada", MailboxName.DRAFTS).mails
+    assert service.model.drafts.load("ada", draft.key).text == "see attached"
+
+
+def test_a_scheduled_time_is_read_in_the_persons_zone_and_the_past_is_refused(service: Service) -> None:
+    _, secret = service.model.log_in("ada", PASSWORD)
+    session = service.model.sessions.find(secret)
+    assert session is not None
+    service.model.sessions.set_zone(session, "Asia/Tokyo")
+    later = datetime.now(ZoneInfo("Asia/Tokyo")).replace(second=0, microsecond=0, tzinfo=None) + timedelta(
+        days=2
+    )
+
+    async def calls() -> list[dict[str, Any]]:
+        async with browser(secret, "/inbox", draft="key-4") as call:
+            window = Window(call)
+            await window.open()
+            typed = {"to": "grace@example.com", "subject": "Hi", "text": "x"}
+            refused = [await window.do("send_later", at=at, **typed) for at in ("", "x", "2001-01-01T00:00")]
+            await window.do("send_later", at=later.isoformat(), **typed)
+            return refused
+
+    for told in asyncio.run(calls()):
+        assert set(told["errors"]) == {"at"}
+    (entry,) = service.store.get({"user": "ada", "mailbox": "Outbox"})
+    assert float(entry.data["not_before"]) == later.replace(tzinfo=ZoneInfo("Asia/Tokyo")).timestamp()
+
+
+def test_two_windows_with_one_draft_keep_both_texts(service: Service) -> None:
+    _, secret = service.model.log_in("ada", PASSWORD)
+    service.model.drafts.save("ada", Draft("key-5", text="begun"))
+
+    async def calls() -> dict[str, Any]:
+        async with browser(secret, "/inbox", draft="key-5") as call:
+            window = Window(call)
+            await window.open()
+            service.model.drafts.save("ada", Draft("key-5", text="begun elsewhere"), Hold("other", 1))
+            told = await window.do("keep", text="begun here")
+            assert (await window.do("keep", text="begun here and gone on")).get("problem") is None
+            return told
+
+    told = asyncio.run(calls())
+    assert "another window" in told["problem"]
+    assert service.model.drafts.load("ada", "key-5").text == "begun elsewhere"
+    assert service.model.drafts.load("ada", told["key"]).text == "begun here and gone on"
+
+
+def test_a_page_that_comes_back_shows_what_was_typed_last_in_the_same_window_alone(service: Service) -> None:
+    _, secret = service.model.log_in("ada", PASSWORD)
+    service.model.drafts.save("ada", Draft("key-7", to="saved@example.com", text="saved"))
+
+    async def calls() -> list[dict[str, Any]]:
+        async with browser(secret, "/inbox", draft="key-7") as call:
+            window = Window(call)
+            await window.open()
+            spare = json.dumps(
+                {"loaded": window.window, "to": "typed@example.com", "to_new": "gra", "html": 7}
+            )
+            foreign = spare.replace(window.window, "ada other")
+            return [
+                merged(await call(FirstComposer, "begin", spare=given), FirstComposer)["people"]["to"]
+                for given in (spare, foreign)
+            ]
+
+    mine, other = asyncio.run(calls())
+    assert [chip.label for chip in mine] == ["typed@example.com"]
+    assert [chip.label for chip in other] == ["saved@example.com"]
+
+
+def test_each_draft_opens_in_a_window_of_its_own_until_there_is_none_left(service: Service) -> None:
+    _, secret = service.model.log_in("ada", PASSWORD)
+
+    async def calls() -> list[list[dict[str, Any]]]:
+        async with browser(secret, "/inbox") as call:
+            return [await call(ComposeState, "new") for _ in range(len(COMPOSERS) + 1)]
+
+    first, second, _, full = asyncio.run(calls())
+    assert merged(first, FirstComposer)["key"] != merged(second, SecondComposer)["key"]
+    assert "Close one" in merged(full, ToastState)["toasts"][0].text
+
+
+def test_an_answer_opened_and_closed_untouched_leaves_no_draft(service: Service) -> None:
+    _, secret = service.model.log_in("ada", PASSWORD)
+    service.model.mailboxes.file("ada", "1", b"From: g@example.com\r\nSubject: Hi\r\n\r\nText", 0.0)
+    (mail,) = service.model.mailboxes.page("ada", MailboxName.INBOX).mails
+
+    async def calls() -> None:
+        async with browser(secret, "/inbox") as call:
+            told = merged(await call(ComposeState, "answer", mail=mail.id, how="reply"), FirstComposer)
+            await call(FirstComposer, "begin", spare="")
+            draft = service.model.drafts.load("ada", told["key"])
+            assert draft.to == "g@example.com"
+            typed = {name: getattr(draft, name) for name in ("to", "subject", "text")}
+            await call(FirstComposer, "close", form={"loaded": told["window"]} | typed)
+
+    asyncio.run(calls())
+    assert service.model.mailboxes.page("ada", MailboxName.DRAFTS).mails == ()
+
+
+def test_a_discarded_draft_is_asked_about_and_comes_back_with_undo(service: Service) -> None:
+    _, secret = service.model.log_in("ada", PASSWORD)
+
+    async def calls() -> None:
+        async with browser(secret, "/inbox", draft="key-6") as call:
+            window = Window(call)
+            await window.open()
+            assert (await window.do("discard", text="words"))["asks_to_discard"]
+            form = {"loaded": window.window, "text": "words"}
+            deltas = await call(FirstComposer, "discard", form=form, is_confirmed=True)
+            assert service.model.mailboxes.page("ada", MailboxName.DRAFTS).mails == ()
+            await window.do("keep", text="words and more")
+            assert service.model.mailboxes.page("ada", MailboxName.DRAFTS).mails == ()
+            await call(ToastState, "undo_discard", draft=merged(deltas, ToastState)["toasts"][0].draft)
+
+    asyncio.run(calls())
+    assert service.model.drafts.load("ada", "key-6").text == "words"
 
 
 @pytest.mark.parametrize(
-    "form", [None, 7, [], {}, {"draft": 7}, {"draft": "../x"}, {"draft": "k", "to": {"a": 1}}]
+    "form",
+    [
+        None,
+        7,
+        [],
+        {},
+        {"loaded": 7},
+        {"loaded": "../x"},
+        {"loaded": "WINDOW", "to": {"a": 1}},
+        {"loaded": "ada old"},
+    ],
 )
-def test_a_form_that_is_none_changes_nothing_and_breaks_nothing(service: Service, form: object) -> None:
+def test_a_form_that_is_none_changes_nothing_and_breaks_nothing(service: Service, form: Any) -> None:
     _, secret = service.model.log_in("ada", PASSWORD)
-    before = service.store.count({})
 
     async def calls() -> dict[str, Any]:
-        async with browser(secret, "/compose", draft="k") as call:
-            await call(ComposeState, "save", form=form)
-            return merged(await call(ComposeState, "send", form=form), ComposeState)
+        async with browser(secret, "/inbox", draft="k") as call:
+            window = Window(call)
+            await window.open()
+            before = service.store.count({})
+            if isinstance(form, dict) and form.get("loaded") == "WINDOW":
+                form["loaded"] = window.window
+            for handler in ("keep", "close", "save_template"):
+                if handler != "close":
+                    await call(FirstComposer, handler, form=form)
+            told = merged(await call(FirstComposer, "send", form=form), FirstComposer)
+            assert service.store.count({}) == before
+            return told
 
     assert "Reload" in asyncio.run(calls())["problem"]
+
+
+@pytest.mark.parametrize(
+    ("handler", "payload"),
+    [
+        ("begin", {"spare": 7}),
+        ("begin", {"spare": "{"}),
+        ("begin", {"spare": "[]"}),
+        ("look", {"field": "x", "typed": "gra"}),
+        ("look", {"field": "to", "typed": 7}),
+        ("step", {"by": "x"}),
+        ("show_field", {"name": "__class__"}),
+        ("announce", {"files": [None, {"name": 1}, {"name": "x", "size": "big"}]}),
+        ("announce", {"files": 7}),
+        ("progress", {"sent": None}),
+        ("progress", {"sent": {"progress": "x"}}),
+        ("detach", {"id": "x"}),
+        ("resize", {"size": "9"}),
+        ("use_template", {"id": "x", "form": None}),
+    ],
+)
+def test_an_argument_that_is_none_breaks_nothing(
+    service: Service, handler: str, payload: dict[str, Any]
+) -> None:
+    _, secret = service.model.log_in("ada", PASSWORD)
+
+    async def calls() -> None:
+        async with browser(secret, "/inbox", draft="k") as call:
+            await Window(call).open()
+            await call(FirstComposer, handler, **payload)
+
+    before = service.store.count({})
+    asyncio.run(calls())
     assert service.store.count({}) == before
 
 

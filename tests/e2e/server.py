@@ -36,7 +36,7 @@ class Server:
         """Start it without waiting until it serves."""
         env = {key: value for key, value in os.environ.items() if not key.startswith(("BITMAIL_", "SMTP_"))}
         port = self.url.rpartition(":")[2] or "0"
-        env |= {"BITMAIL_VAR": str(self._var), self.port: port, **self.settings}
+        env |= {"BITMAIL_VAR": str(self._var), self.port: port, "BITMAIL_UNDO": "0", **self.settings}
         self._process = subprocess.Popen(
             [sys.executable, "-m", self.module],
             cwd=ROOT,

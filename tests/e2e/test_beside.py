@@ -17,7 +17,7 @@ def test_a_person_sends_and_sees_statuses_and_mail_come_live_with_the_container_
     server.start()
     log_in(page, server.url, "ada")
     compose(page, "grace@example.com", "Beside", "Written before anybody sends")
-    page.get_by_role("button", name="Send").click()
+    page.get_by_role("button", name="Send", exact=True).click()
     deliveries = page.get_by_role("list", name="Deliveries").get_by_role("listitem")
     expect(deliveries.get_by_text("queued", exact=True)).to_be_visible()
     sender.start()

@@ -187,6 +187,7 @@ def test_the_list_is_worked_by_keyboard_alone(page: Page, server: Server, fill: 
     expect(page).to_have_url(re.compile("/sent"))
     page.goto(server.url + "/settings")
     page.get_by_label("Keyboard shortcuts").select_option("0")
+    expect(page.get_by_label("Keyboard shortcuts")).to_have_value("0")
     place(page, "Inbox").click()
     expect(rows(page)).to_have_count(2)
     keys.press("?")
@@ -220,9 +221,9 @@ def test_what_is_done_in_one_browser_is_seen_in_another_at_once(
 def test_a_narrow_window_shows_one_pane_and_back_returns_to_the_list(
     page: Page, server: Server, fill: Fill
 ) -> None:
-    fill("olga", 2)
+    fill("oda", 2)
     page.set_viewport_size({"width": 390, "height": 800})
-    log_in(page, server.url, "olga")
+    log_in(page, server.url, "oda")
     expect(rows(page)).to_have_count(2)
     expect(page.get_by_role("article")).to_be_hidden()
     row(page, "Notes 1").click()

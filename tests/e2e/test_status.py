@@ -21,7 +21,7 @@ def test_a_refused_recipient_is_explained_tried_again_and_corrected(page: Page, 
         try:
             log_in(page, server.url, "ada")
             compose(page, "grace@example.com", "Plans", "The words")
-            page.get_by_role("button", name="Send").click()
+            page.get_by_role("button", name="Send", exact=True).click()
             delivery = page.get_by_role("list", name="Deliveries").get_by_role("listitem")
             expect(delivery).to_contain_text("this mailbox does not exist", timeout=20_000)
             expect(page.locator("a.row").first).to_contain_text("failed")
@@ -33,11 +33,11 @@ def test_a_refused_recipient_is_explained_tried_again_and_corrected(page: Page, 
             expect(page.locator("a.row").first).to_contain_text("sent")
 
             compose(page, "gracie@example.com", "More", "Other words")
-            page.get_by_role("button", name="Send").click()
+            page.get_by_role("button", name="Send", exact=True).click()
             expect(page.get_by_text("this mailbox does not exist").first).to_be_visible(timeout=20_000)
             page.get_by_role("button", name="Correct the address and send again").click()
             expect(page).to_have_url(re.compile("draft="))
-            expect(page.get_by_role("textbox", name="To", exact=True)).to_have_value("gracie@example.com")
+            expect(page.locator(".chip")).to_have_text(["gracie@example.com"])
             expect(page.get_by_role("textbox", name="Message")).to_have_value(re.compile("Other words"))
         finally:
             page.close()
