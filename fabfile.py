@@ -9,6 +9,20 @@ from pathlib import Path
 
 from fabric import task
 
+from deploy.tasks import (  # noqa: F401 - Fabric finds them here
+    backup,
+    deploy,
+    deploy_bitlab_servers,
+    logs,
+    provision,
+    releases,
+    restore,
+    rollback,
+    run_restart,
+    stage_deploy,
+    status,
+)
+
 ROOT = Path(__file__).resolve().parent
 LOOSE = {"bitmail.py"}
 """What `mypy --strict` is spared: the app itself, put together from a framework that is loosely typed."""
@@ -20,15 +34,19 @@ def run(context):
     become(["-m", "bitmail"])
 
 
-@task
-def build(context):
-    """Build the front end if its sources changed."""
+@task(help={"python": "the one of the hosts; makes the artefact that a deploy brings to them"})
+def build(context, python=""):
+    """Build the front end; with --python, a release."""
     from bitmail import frontend
+    from deploy import artefact
+    from deploy.errors import DeployError
 
     try:
-        if not frontend.build():
+        if python:
+            artefact.build(python)
+        elif not frontend.build():
             say("The front end is up to date.")
-    except frontend.BuildError as error:
+    except (frontend.BuildError, DeployError) as error:
         sys.exit(str(error))
 
 
@@ -38,7 +56,7 @@ def test(context, only=""):  # noqa: PT028 - a task, not a test
     check("ruff", "check")
     check("ruff", "format", "--check")
     model = sorted(path for path in (ROOT / "bitmail").glob("*.py") if path.name not in LOOSE)
-    check("mypy", "--strict", "store", "mta", *(str(path.relative_to(ROOT)) for path in model))
+    check("mypy", "--strict", "store", "mta", "deploy", *(str(path.relative_to(ROOT)) for path in model))
     build(context)
     from tests.browser import BrowserError, chromium
 
@@ -102,6 +120,13 @@ def bench(context, names):
         say("\n".join(there) or "There is nothing to measure yet.")
 
 
+@task
+def screenshots(context):
+    """Take pictures of every page into docs/pictures."""
+    build(context)
+    become(["-m", "tests.screenshots"])
+
+
 @task(help={"keys": "the file to write (keys.sealed)"})
 def seal_keys(context, keys="keys.sealed"):
     """Seal the secrets of .env by a start-up passphrase."""
@@ -154,9 +179,9 @@ def check(tool, *arguments):
 
 def run_module(module, *arguments):
     """Run a Python module to its end; stop here if it fails."""
-    status = subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT).returncode  # noqa: S603
-    if status != 0:
-        sys.exit(status)
+    ended = subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT)  # noqa: S603
+    if ended.returncode != 0:
+        sys.exit(ended.returncode)
 
 
 def say(line):

@@ -234,12 +234,8 @@ def bench_puts(name: str, database: Database, store: JsonStore, seconds: float) 
 @contextmanager
 def served(store: SqlStore, database: Database) -> Iterator[ProxyStore]:
     """The store by proxy on the loopback."""
-    config = uvicorn.Config(
-        make_server(store, Blobs(database), SearchIndex(database), SECRET),
-        port=0,
-        log_level="warning",
-        access_log=False,
-    )
+    routes = make_server(store, Blobs(database), SearchIndex(database), SECRET)
+    config = uvicorn.Config(routes, port=0, log_level="warning", access_log=False)
     ready = threading.Event()
 
     class Server(uvicorn.Server):

@@ -46,6 +46,11 @@ class BuildError(Exception):
     """The front end could not be built; the message says what to do."""
 
 
+def sharing(redis_url: str) -> dict[str, str]:
+    """What to add to `SERVING` so that several processes share the state of pages; nothing for one on its own."""
+    return {"REFLEX_STATE_MANAGER_MODE": "redis", "REFLEX_REDIS_URL": redis_url} if redis_url else {}
+
+
 def is_built() -> bool:
     """Whether the last export ended well and was made from the sources of now."""
     try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 
 GRACE = 10
 """Seconds that open requests get when the server stops."""
+HEARING = 1.0
+"""Seconds for which those are heard that were let in and have not asked yet, when the server stops."""
+BEING_LET_IN = 0.05
+"""Seconds in which the loop has seen to a connection that it took."""
 CONNECTIONS = 1000
 """Open connections, websockets among them; more get 503. Below the usual limit of 1024 open files."""
 
@@ -66,6 +72,24 @@ def reserve(host: str, port: int) -> socket.socket:
         reserved.close()
         raise _cannot_bind(error, host, port) from error
     return reserved
+
+
+def adopt(descriptor: int) -> socket.socket:
+    """Take the socket that a supervisor listens on; it goes on listening while we are away.
+
+    Args:
+        descriptor: its number in this process.
+
+    Raises:
+        ServerError: it is no such socket.
+    """
+    try:
+        return socket.socket(fileno=descriptor)
+    except OSError as error:
+        raise ServerError(
+            f"BITMAIL_SOCKET={descriptor} is no socket: {error.strerror}. Leave it out where no supervisor sets it.",
+            ExitStatus.CONFIGURATION,
+        ) from error
 
 
 def address_of(reserved: socket.socket) -> str:
@@ -127,8 +151,23 @@ class _Server(uvicorn.Server):
         if not self.should_exit:
             self._on_ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Whoever was let in may be about to ask, and a proxy repeats only what changes nothing: so let nobody in any
+        # more (a supervisor's socket keeps them waiting), and hear those who are in.
+        for server in self.servers:
+            server.close()
+        deadline = time.monotonic() + HEARING
+        await asyncio.sleep(BEING_LET_IN)
+        while time.monotonic() < deadline and any(map(_has_not_asked, self.server_state.connections)):  # noqa: ASYNC110
+            await asyncio.sleep(BEING_LET_IN)
+        await super().shutdown(sockets)
+
     def stop(self) -> None:
         self.should_exit = True
+
+
+def _has_not_asked(connection: object) -> bool:
+    return getattr(connection, "cycle", ...) is None
 
 
 class _Lifespan:

@@ -36,12 +36,12 @@ from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
 from store import (
     SEARCH_MIGRATIONS,
     SEARCH_VERSION_TABLE,
-    Blobs,
     Database,
     SearchIndex,
     SqlStore,
     Storage,
     migrate,
+    open_blobs,
     open_storage,
 )
 
@@ -218,7 +218,7 @@ class Service:
             return open_storage(self.settings)
         migrate(self.database)
         migrate(self.database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE)
-        store, blobs = SqlStore(self.database, groups=GROUPS), Blobs(self.database)
+        store, blobs = SqlStore(self.database, groups=GROUPS), open_blobs(self.settings, self.database)
         return Storage(store, blobs, SearchIndex(self.database), lambda: None)
 
     def _make_container(self, when_nobody_left: Callable[[], None]) -> Desk:

@@ -20,6 +20,8 @@ class Settings(MtaSettings):
     Attributes:
         host: address to listen on.
         port: port to listen on; 0 for any that is free.
+        socket: number of a listening socket that a supervisor holds open for us, in place of host and port.
+        redis_url: where several web processes share the state of pages; empty for in this process. May hold a password.
         domain: the part after the @ of every account.
         origins: origins that may open the websocket and post forms, separated by blanks or commas; empty for the
             address that the page is served at.
@@ -41,6 +43,8 @@ class Settings(MtaSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=3000, ge=0, le=65535)
+    socket: int | None = None
+    redis_url: str = Field(default="", repr=False)
     domain: str = "localhost"
     origins: str = ""
     signup: SignUp = SignUp.FIRST_LOG_IN
@@ -67,6 +71,13 @@ class Settings(MtaSettings):
             return parse_address(f"postmaster@{domain}").domain
         except BadAddress as error:
             raise ValueError(f"{domain!r} is no mail domain: {error.reason}") from None
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url_is_one(cls, redis_url: str) -> str:
+        if redis_url and not redis_url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("this is no address of Redis; write it like redis://10.0.0.5:6379/0")
+        return redis_url
 
     @field_validator("origins")
     @classmethod

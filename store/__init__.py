@@ -19,7 +19,7 @@ from store.errors import (
 from store.interface import JsonStore
 from store.memory import MemoryStore
 from store.migration import migrate
-from store.opening import Storage, open_storage
+from store.opening import Storage, open_blobs, open_storage
 from store.search import (
     SEARCH_MIGRATIONS,
     SEARCH_VERSION_TABLE,
@@ -65,5 +65,6 @@ __all__ = [
     "UnknownOperation",
     "WrongSecret",
     "migrate",
+    "open_blobs",
     "open_storage",
 ]

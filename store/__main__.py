@@ -8,10 +8,10 @@ import sys
 import uvicorn
 
 from store import logs
-from store.blobs import Blobs
 from store.database import Database
 from store.errors import StoreError
 from store.migration import migrate
+from store.opening import open_blobs
 from store.search import SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE, SearchIndex
 from store.server import make_server
 from store.settings import StoreSettings
@@ -27,7 +27,7 @@ def main() -> int:
         migrate(database)
         migrate(database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE)
         index = SearchIndex(database)
-        server = make_server(SqlStore(database), Blobs(database), index, settings.store_secret)
+        server = make_server(SqlStore(database), open_blobs(settings, database), index, settings.store_secret)
         uvicorn.run(
             logs.Traced(server),
             host=settings.store_host,

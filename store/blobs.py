@@ -8,7 +8,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from time import time
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, literal, select, update
 
@@ -56,6 +56,11 @@ class Arriving:
         self._file.seek(0)
         while chunk := self._file.read(CHUNK):
             yield chunk
+
+    def file(self) -> IO[bytes]:
+        """What has arrived, from the start, as a file; stays ours to close."""
+        self._file.seek(0)
+        return self._file
 
     def __enter__(self) -> Arriving:
         return self
@@ -139,10 +144,7 @@ class Blobs(BlobStore):
 
     def keep(self, blob: Arriving) -> None:
         """As in `BlobStore`."""
-        with self._database.read() as connection:
-            put_at = connection.scalar(select(blobs.c.put_at).where(blobs.c.sha256 == blob.sha256))
-        # Within half the grace it is safe from removal, and need not be written down as put again.
-        if put_at is None or put_at < self._clock() - GRACE / 2:
+        if not self._is_fresh(blob.sha256):
             self._database.write(self._write, blob)
 
     def open(self, sha256: str) -> Iterator[bytes] | None:
@@ -163,6 +165,12 @@ class Blobs(BlobStore):
         if not _NAME.fullmatch(sha256):
             return False
         return self._database.write(self._remove, (sha256, [checked_match(match) for match in unless]))
+
+    def _is_fresh(self, sha256: str) -> bool:
+        """Whether it was put within half the grace: then it is safe, and need not be written down as put again."""
+        with self._database.read() as connection:
+            put_at = connection.scalar(select(blobs.c.put_at).where(blobs.c.sha256 == sha256))
+        return put_at is not None and put_at >= self._clock() - GRACE / 2
 
     def _read(self, sha256: str, size: int) -> Iterator[bytes]:
         number = 0
@@ -187,9 +195,12 @@ class Blobs(BlobStore):
             if connection.execute(again).rowcount:
                 continue
             connection.execute(insert(blobs).values(sha256=blob.sha256, size=blob.size, put_at=now))
-            for number, chunk in enumerate(blob.chunks()):
-                connection.execute(insert(chunks).values(sha256=blob.sha256, number=number, content=chunk))
+            self._write_content(connection, blob)
         return [None for _ in batch]
+
+    def _write_content(self, connection: Connection, blob: Arriving) -> None:
+        for number, chunk in enumerate(blob.chunks()):
+            connection.execute(insert(chunks).values(sha256=blob.sha256, number=number, content=chunk))
 
     def _remove(self, connection: Connection, batch: Sequence[tuple[str, Sequence[Match]]]) -> list[bool]:
         return [self._remove_one(connection, sha256, unless) for sha256, unless in batch]

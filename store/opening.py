@@ -50,4 +50,13 @@ def open_storage(settings: StoreSettings) -> Storage:
     database = Database(settings.resolved_database_url())
     migrate(database)
     migrate(database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE)
-    return Storage(SqlStore(database), Blobs(database), SearchIndex(database), database.close)
+    return Storage(SqlStore(database), open_blobs(settings, database), SearchIndex(database), database.close)
+
+
+def open_blobs(settings: StoreSettings, database: Database) -> Blobs:
+    """Blobs beside a migrated database: in it, or in the bucket that the settings name."""
+    if not settings.blobs_url:
+        return Blobs(database)
+    from store.s3 import Bucket, S3Blobs  # here, since most do not need its imports
+
+    return S3Blobs(Bucket(settings.blobs_url), database)

@@ -188,23 +188,26 @@ _ADD_POSTGRESQL = text(
     "INSERT INTO store_search (id, owner, at, words) VALUES (:id, :owner, :at, "
     "setweight(to_tsvector('simple', :author), 'A') || setweight(to_tsvector('simple', :readers), 'B') || "
     "setweight(to_tsvector('simple', :title), 'C') || to_tsvector('simple', :body) || "
-    "array_to_tsvector(CAST(:tags AS text[])))"
+    "array_to_tsvector(CAST(:tags AS text[]))) "
+    # Another process may add the same at the same moment.
+    "ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, at = excluded.at, words = excluded.words"
 )
 _WEIGHTS = {Part.AUTHOR: "A", Part.READERS: "B", Part.TITLE: "C", Part.BODY: "D"}
 
 
 def _add(connection: Connection, batch: Sequence[Sequence[Document]]) -> list[None]:
     latest = {document.id: document for documents in batch for document in documents}
-    _delete(connection, list(latest))
     sqlite = connection.dialect.name == "sqlite"
-    connection.execute(
-        _ADD_SQLITE if sqlite else _ADD_POSTGRESQL, [_row(document) for document in latest.values()]
-    )
+    if sqlite:
+        _delete(connection, list(latest))
+    # In the order of their ids, so that two hosts that add the same ones cannot wait for each other.
+    rows = [_row(latest[id]) for id in sorted(latest)]
+    connection.execute(_ADD_SQLITE if sqlite else _ADD_POSTGRESQL, rows)
     return [None for _ in batch]
 
 
 def _remove(connection: Connection, batch: Sequence[Sequence[int]]) -> list[None]:
-    _delete(connection, [id for ids in batch for id in ids])
+    _delete(connection, sorted(id for ids in batch for id in ids))
     return [None for _ in batch]
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from store.logs import Form, Level
@@ -16,6 +17,8 @@ class StoreSettings(BaseSettings):
     Attributes:
         var: folder of whatever is written at run time.
         database_url: an SQLAlchemy URL of SQLite or PostgreSQL (psycopg); empty for SQLite in `var`.
+        blobs_url: where blobs are kept instead of the database: `s3://bucket/prefix?endpoint=https://host`; may hold a
+            secret.
         store_url: address of a store server to use instead of a database; empty for none.
         store_secret: what a store server and its callers share.
         store_ca: file with the certificate of the store server or of its issuer; empty for the system's.
@@ -29,6 +32,7 @@ class StoreSettings(BaseSettings):
 
     var: Path = Path("var")
     database_url: str = Field(default="", repr=False)
+    blobs_url: str = Field(default="", repr=False)
     store_url: str = ""
     store_secret: SecretStr = SecretStr("")
     store_ca: str = ""
@@ -38,6 +42,16 @@ class StoreSettings(BaseSettings):
     store_key: Path | None = None
     log: Form = Form.AUTO
     log_level: Level = Level.INFO
+
+    @field_validator("blobs_url")
+    @classmethod
+    def _blobs_url_is_one(cls, blobs_url: str) -> str:
+        parts = urlsplit(blobs_url)
+        if blobs_url and (parts.scheme != "s3" or not parts.hostname):
+            raise ValueError(
+                "this is no address of a bucket; write it like s3://bucket/prefix?endpoint=https://host"
+            )
+        return blobs_url
 
     def resolved_database_url(self) -> str:
         """The URL of the database in use; it may hold a password."""

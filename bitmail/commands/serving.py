@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import socket
 from argparse import Namespace
 
 from bitmail import command, frontend, server
@@ -23,11 +24,11 @@ def serve(_: Namespace, settings: Settings, __: Output) -> ExitStatus:
     Raises:
         BuildError, ServerError: with a sentence for the person.
     """
-    with server.reserve(settings.host, settings.port) as reserved:
+    with _listening(settings) as reserved:
         shutdown = Shutdown()
         service = Service(settings, when_nobody_left=lambda: shutdown.request(ExitStatus.UNAVAILABLE))
         frontend.build()
-        os.environ.update(frontend.SERVING)
+        os.environ.update(frontend.SERVING | frontend.sharing(settings.redis_url))
         root = importlib.import_module("bitmail.bitmail")
         address = server.address_of(reserved)
 
@@ -36,6 +37,12 @@ def serve(_: Namespace, settings: Settings, __: Output) -> ExitStatus:
 
         with serving(service):
             return server.serve(root.app(), reserved, shutdown, announce)
+
+
+def _listening(settings: Settings) -> socket.socket:
+    if settings.socket is not None:
+        return server.adopt(settings.socket)
+    return server.reserve(settings.host, settings.port)
 
 
 COMMANDS = (Command("serve", "the web server; also what is done without a command", serve, serves=True),)

@@ -96,12 +96,13 @@ class Taken:
 class Esp:
     """The provider as its user sees it, who starts it with `with`, tells it what to do, and reads its ledger."""
 
-    def __init__(self, name: str = "esp") -> None:
+    def __init__(self, name: str = "esp", host: str = "127.0.0.1") -> None:
         self.name = name
+        self.host = host
 
     def __enter__(self) -> Esp:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fakes.esp"],
+            [sys.executable, "-m", "tests.fakes.esp", self.host],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -126,7 +127,7 @@ class Esp:
     def url(self, **options: object) -> str:
         """The provider as `BITMAIL_PROVIDERS` names it, with these options."""
         given = {"name": self.name, **options}
-        return f"smtp://127.0.0.1:{self.port}?" + "&".join(f"{key}={value}" for key, value in given.items())
+        return f"smtp://{self.host}:{self.port}?" + "&".join(f"{key}={value}" for key, value in given.items())
 
     def behave(
         self,
@@ -161,8 +162,8 @@ class Esp:
 class _Provider(FakeRelay):
     """The provider itself."""
 
-    def __init__(self) -> None:
-        super().__init__(extensions=("8BITMIME", "SIZE 10000000", "SMTPUTF8", "DSN"))
+    def __init__(self, host: str) -> None:
+        super().__init__(extensions=("8BITMIME", "SIZE 10000000", "SMTPUTF8", "DSN"), host=host)
         self._lock = threading.Lock()
         self._next: deque[Conduct] = deque()
         self._is_up = True
@@ -240,7 +241,7 @@ def _control(provider: _Provider) -> ThreadingHTTPServer:
 
 def main() -> None:
     """Serve until the standard input ends, so until whoever started it is gone."""
-    with _Provider() as provider, _control(provider) as control:
+    with _Provider(sys.argv[1]) as provider, _control(provider) as control:
         threading.Thread(target=control.serve_forever, daemon=True).start()
         print(json.dumps({"smtp": provider.port, "control": control.server_address[1]}), flush=True)
         sys.stdin.read()

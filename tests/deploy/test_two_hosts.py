@@ -1,0 +1,219 @@
+"""Two hosts behind TLS, one with systemd and one without: releases come and go, and nobody who uses them notices."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from deploy.hosts import read_stage
+from deploy.releases import LOCK
+from deploy.remote import connected
+from tests.deploy.conftest import Browse, Stage
+from tests.deploy.load import Script, load
+from tests.deploy.project import DOMAIN, PASSPHRASE, SEALED
+from tests.e2e.test_the_whole_path import PASSWORD, compose, log_in
+from tests.mta.scripted import wait_until
+
+ORIGIN = f"https://{DOMAIN}"
+
+BROKEN = "raise RuntimeError('broken')"
+BROKEN_ON_WEB2 = """
+import os, socket
+if socket.gethostname() == "web2" and "BITMAIL_LISTEN" in os.environ:
+    raise RuntimeError("broken on this host alone")
+"""
+
+
+def serving(stage: Stage) -> dict[str, str]:
+    """The release of each host, as its processes say."""
+    lines = [line.split() for line in stage.project.does("status", "--stage", "lab").splitlines()]
+    return {line[0]: line[2].rstrip(";") for line in lines if line[1:2] == ["serves"]}
+
+
+def test_releases_when_deployed_refused_and_rolled_back_under_load_then_no_request_fails(
+    stage: Stage,
+) -> None:
+    project, machines = stage.project, stage.lab.machines
+    assert serving(stage) == {"web1": "r1", "web2": "r1"}
+    scripts = [Script(machine.address, "ada", PASSWORD) for machine in machines.values()]
+    with load(*scripts):
+        project.release("r2")
+        project.does("deploy", "--stage", "lab")
+        assert serving(stage) == {"web1": "r2", "web2": "r2"}
+
+        project.release("r3", store__settings=BROKEN)
+        refused = project.fab("deploy", "--stage", "lab")
+        assert refused.returncode == 1
+        assert "broken" in refused.stderr
+        assert serving(stage) == {"web1": "r2", "web2": "r2"}
+        project.git("checkout", "-q", "r2")
+
+        project.release("r4", store__settings=BROKEN_ON_WEB2)
+        put_back = project.fab("deploy", "--stage", "lab")
+        assert put_back.returncode == 1
+        assert "r4 failed on web2" in put_back.stderr
+        assert serving(stage) == {"web1": "r2", "web2": "r2"}
+
+        project.does("rollback", "--stage", "lab")
+        assert serving(stage) == {"web1": "r1", "web2": "r1"}
+        assert "r4" not in project.does("releases", "--stage", "lab")
+        project.does("rollback", "--stage", "lab", "--tag", "r2")
+    for script in scripts:
+        assert script.failures == []
+        assert {"r1", "r2"} <= set(script.versions)
+        assert script.requests > 50
+
+
+def test_a_person_when_on_one_host_then_is_known_on_the_other_and_sees_there_what_was_sent_here(
+    stage: Stage, browse: Browse
+) -> None:
+    one, other = browse("web1"), browse("web2")
+    log_in(one, ORIGIN, "grace")
+    expect(one).to_have_url(re.compile("/inbox/?$"))
+    other.context.add_cookies(one.context.cookies())
+    other.goto(f"{ORIGIN}/sent")
+    expect(other.locator("[data-hydrated='1']")).to_be_attached()
+    expect(other.get_by_text("Nothing sent yet")).to_be_visible()
+    versions = {page.locator(".version").first.text_content() for page in (one, other)}
+    assert versions == set(serving(stage).values())
+
+    compose(one, "bob@example.net", "From one host to the other", "Hello")
+    one.get_by_role("button", name="Send", exact=True).click()
+    expect(one).to_have_url(re.compile("/sent"))
+    expect(other.locator("a.row").filter(has_text="From one host to the other")).to_be_visible(timeout=2_000)
+    expect(other.get_by_role("link", name="Inbox")).to_contain_text("1", timeout=10_000)  # LoopBack's answer
+
+
+def test_a_draft_when_its_host_restarts_then_is_still_there_and_saved(stage: Stage, browse: Browse) -> None:
+    page = browse("web2")
+    log_in(page, ORIGIN, "heidi")
+    compose(page, "bob@example.net", "Typed before", "Typed before the restart")
+    stage.project.does("run_restart", "--stage", "lab")
+    page.get_by_role("textbox", name="Message").press_sequentially("Typed after. ")
+    expect(page.get_by_text(re.compile(r"Saved \d\d:\d\d"))).to_be_visible(timeout=20_000)
+    typed = page.get_by_role("textbox", name="Message").input_value()
+    assert "Typed before the restart" in typed
+    assert "Typed after. " in typed
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page).to_have_url(re.compile("/sent"))
+
+
+@pytest.mark.parametrize("host", ["web1", "web2"])
+def test_a_service_when_killed_or_its_keeper_then_serves_again_and_no_old_process_does(
+    stage: Stage, host: str
+) -> None:
+    machine = stage.lab.machines[host]
+    for victim in ("python.* -m bitmail$", "deploy.keeper web$"):
+        before = machine.run(f"pgrep -f '{victim}'").split()
+        assert len(before) == 1
+        machine.run(f"kill -9 {before[0]}")
+        wait_until(lambda: stage.project.fab("status", "--stage", "lab").returncode == 0)
+        assert len(machine.run("pgrep -f 'python.* -m bitmail$'").split()) == 1
+        assert before[0] not in machine.run(f"pgrep -f '{victim}'").split()
+
+
+def test_a_host_when_its_link_is_down_then_nothing_is_deployed_and_the_other_serves_on(stage: Stage) -> None:
+    project, machines = stage.project, stage.lab.machines
+    before = serving(stage)
+    machines["web2"].plug(plugged=False)
+    try:
+        refused = project.fab("rollback", "--stage", "lab", "--tag", "r1")
+        status = project.fab("status", "--stage", "lab")
+    finally:
+        machines["web2"].plug(plugged=True)
+    assert refused.returncode == status.returncode == 1
+    assert "web2: SSH to deploy@" in refused.stderr
+    assert "web1  serves" in status.stdout
+    assert "web2  IS AWAY" in status.stdout
+    wait_until(lambda: project.fab("status", "--stage", "lab").returncode == 0)
+    assert serving(stage) == before
+
+
+def test_a_deploy_when_dry_then_says_what_it_would_do_and_does_nothing(stage: Stage) -> None:
+    before = stage.lab.machines["web1"].run(
+        "cd /home/deploy/bitmail && ls -lR releases history current | sha256sum"
+    )
+    stage.project.release("r9")
+    said = stage.project.does("deploy", "--stage", "lab", "--dry-run")
+    assert "web1  would copy bitmail-r9.tar.gz" in said
+    assert "web2  would run: cd bitmail/releases/r9 && venv/bin/python -m bitmail migrate" in said
+    after = stage.lab.machines["web1"].run(
+        "cd /home/deploy/bitmail && ls -lR releases history current | sha256sum"
+    )
+    assert after == before
+    stage.project.git("checkout", "-q", "r1")
+
+
+def test_a_host_when_its_key_is_another_then_it_is_refused(stage: Stage) -> None:
+    hosts, known = stage.lab.known_hosts, stage.lab.known_hosts.read_text()
+    lines = known.splitlines()
+    swapped = [f"{lines[0].split()[0]} {lines[1].split(' ', 1)[1]}", lines[1]]
+    try:
+        hosts.write_text("\n".join(swapped) + "\n")
+        refused = stage.project.fab("run_restart", "--stage", "lab")
+        hosts.write_text(lines[1] + "\n")
+        unknown = stage.project.fab("run_restart", "--stage", "lab")
+    finally:
+        hosts.write_text(known)
+    assert refused.returncode == unknown.returncode == 1
+    assert "web1: SSH to" in refused.stderr
+    assert "not found in known_hosts" in unknown.stderr
+
+
+def test_a_backup_when_restored_then_what_came_after_it_is_gone_and_all_before_is_there(
+    stage: Stage, tmp_path: Path
+) -> None:
+    project, address = stage.project, stage.lab.machines["web1"].address
+    script = Script(address, "ivan", PASSWORD)
+    with load(script):
+        project.does("backup", "--stage", "lab", "--folder", str(tmp_path))
+    files = sorted(tmp_path.iterdir())
+    assert [file.name.split("-")[0] for file in files] == ["web1", "web2"]
+    with httpx.Client(base_url=f"https://{address}", headers={"Host": DOMAIN}, verify=False) as client:
+        assert client.post("/api/login", auth=("newcomer", PASSWORD)).status_code == 200
+        project.does("restore", "--stage", "lab", "--host", "web1", "--file", str(files[0]))
+        assert client.post("/api/login", auth=("newcomer", "another password")).status_code == 200
+        assert client.post("/api/login", auth=("ivan", "another password")).status_code == 401
+        assert client.post("/api/login", auth=("ivan", PASSWORD)).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["web1", "web2"])
+def test_a_passphrase_when_it_unsealed_the_keys_then_lies_in_memory_alone_and_nobody_else_sees_it(
+    stage: Stage, host: str
+) -> None:
+    machine = stage.lab.machines[host]
+    places = "/home /etc /var /root /proc/[0-9]*/cmdline /proc/[0-9]*/environ"
+    for secret in (PASSPHRASE, SEALED):
+        pattern = f"[{secret[0]}]{secret[1:]}"  # that does not find itself on the command line of its search
+        assert machine.run(f"grep -rls '{pattern}' {places}").split() == []
+    assert machine.run(f"grep -rlF '{PASSPHRASE}' /dev/shm").split() == ["/dev/shm/bitmail-1000/passphrase"]
+    assert machine.run("stat -c '%a %U' /dev/shm/bitmail-1000 /dev/shm/bitmail-1000/passphrase").split("\n")[
+        :2
+    ] == [
+        "700 deploy",
+        "600 deploy",
+    ]
+
+
+def test_a_deploy_when_another_one_runs_then_is_refused(stage: Stage) -> None:
+    found = read_stage("lab", stage.project.folder / "deploy/hosts.toml")
+    with connected(found, found.hosts[1:], print) as (remote,), remote.alone(LOCK):
+        refused = stage.project.fab("run_restart", "--stage", "lab")
+    assert refused.returncode == 1
+    assert "web2: another deploy holds this host" in refused.stderr
+    stage.project.does("run_restart", "--stage", "lab")
+
+
+def test_a_host_when_switched_off_and_on_then_comes_back_with_the_passphrase(stage: Stage) -> None:
+    machine = stage.lab.machines["web1"]
+    machine.power_off()
+    away = stage.project.fab("status", "--stage", "lab")
+    machine.boot()
+    assert "web1  IS AWAY" in away.stdout
+    assert machine.run("ls /dev/shm/bitmail-1000/passphrase") == ""
+    stage.project.does("run_restart", "--stage", "lab")
+    assert set(serving(stage)) == {"web1", "web2"}
