@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from bitmail.mailboxes import GONE
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 BATCH = 50
 SWEEP = 600.0
 """Seconds between two looks for what was deleted for good and whose content may now be forgotten."""
+CHORES = 30.0
+"""Seconds between two rounds of chores."""
 PAUSE = 5.0
 """Seconds before it goes on after the database did not answer."""
 _DONE = {"kind": "library", "holds": "all"}
@@ -32,7 +35,20 @@ _AT_ONCE = 4
 class Librarian:
     """Keeps the search index, the threads and the blobs of all mail in order, in a thread of its own."""
 
-    def __init__(self, store: JsonStore, blobs: BlobStore, index: TextIndex) -> None:
+    def __init__(
+        self,
+        store: JsonStore,
+        blobs: BlobStore,
+        index: TextIndex,
+        *,
+        chore: Callable[[], object] = lambda: None,
+    ) -> None:
+        """
+        Args:
+            store, blobs, index: what is kept in order.
+            chore: what else is to be done now and then; repeating it changes nothing.
+        """
+        self._chore = chore
         self._store = store
         self._blobs = blobs
         self._index = index
@@ -90,14 +106,23 @@ class Librarian:
             try:
                 self.sweep()
                 self.take_in_old()
-                while not self._is_ending.is_set() and self._news.wait(SWEEP):
-                    self._news.clear()
-                    while not self._is_ending.is_set() and self.take_in():
-                        pass
+                for _ in range(round(SWEEP / CHORES)):
+                    self._wait_for_news(CHORES)
+                    if self._is_ending.is_set():
+                        return
+                    self._chore()
             except StoreUnavailable as error:
                 log.warning("the search index waits: %s", error)
                 self._is_ending.wait(PAUSE)
                 self._news.set()
+
+    def _wait_for_news(self, seconds: float) -> None:
+        """Take in whatever comes within these seconds."""
+        end = time.monotonic() + seconds
+        while not self._is_ending.is_set() and self._news.wait(max(0.0, end - time.monotonic())):
+            self._news.clear()
+            while not self._is_ending.is_set() and self.take_in():
+                pass
 
     def _take(self, entries: Sequence[Entry]) -> int:
         if entries:

@@ -99,7 +99,6 @@ class MailModel:
         self.door = Door(store, self.accounts, self.sessions, secret=secret, sign_up=sign_up)
         self.folders = Folders(store)
         self.mailboxes = Mailboxes(store, blobs, index, self.folders)
-        self.librarian = Librarian(store, blobs, index)
         self.trusted = TrustedSenders(store)
         self.preferences = PreferencesKept(store)
         self.departure = Departure(store, blobs, index, self.accounts, self.audit)
@@ -111,6 +110,7 @@ class MailModel:
         self.outbox = Outbox(
             store, blobs, self.drafts, self.attachments, self.contacts, container, self.suppressions
         )
+        self.librarian = Librarian(store, blobs, index, chore=self.outbox.settle)
         self._container = container
         self._notices: defaultdict[str, deque[Notice]] = defaultdict(lambda: deque(maxlen=NOTICES))
         self._given: dict[int, int] = {}
@@ -272,6 +272,7 @@ class MailModel:
         """
         self.submission(user, submission)
         self._container.cancel(submission)
+        self.outbox.settle(submission)
 
     def answer(self, user: str, id: int, how: Answer, zone: ZoneInfo, *, only_to: str = "") -> str:
         """Begin a draft that goes on from a mail of this person; return its key.

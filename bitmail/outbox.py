@@ -242,6 +242,17 @@ class Outbox:
             for entry in self._store.get({"submission": submission, "mailbox": MailboxName.OUTBOX.value}):
                 self._release(entry)
 
+    def settle(self, submission: str = "") -> None:
+        """Move mails that waited to Sent, as far as they wait no more, whichever process sent or cancelled them.
+
+        Args:
+            submission: of one mail, or "" for all.
+        """
+        matching = {"mailbox": MailboxName.OUTBOX.value} | ({"submission": submission} if submission else {})
+        for entry in self._store.get(matching):
+            if "submission" in entry.data and entry.data.get("undoing") != "1":
+                self._settle(entry)
+
     def _settle(self, entry: Entry) -> None:
         """Move a mail that waited to Sent if any delivery has begun, else go on waiting for that."""
         submission = self._container.submission(entry.data["submission"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reflex as rx
 
+from bitmail import routes
 from bitmail.pages.compose import answers
 from bitmail.pages.elements import icon, icon_button, link, note
 from bitmail.pages.listing import acts, listing
@@ -11,6 +12,7 @@ from bitmail.pages.message import message
 from bitmail.pages.shell import shell
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
+from bitmail.state.toasts import ToastState
 
 
 def mailbox(here: str, title: str) -> rx.Component:
@@ -44,7 +46,16 @@ def reading(here: str) -> rx.Component:
 
 def tools(here: str) -> list[rx.Component]:
     """What can be done with the open mail."""
+    back = rx.el.button(
+        icon("undo-2"),
+        "Undo",
+        on_click=ToastState.undo_send(MessageState.id),
+        type="button",
+        class_name="btn",
+        title="Call it back and write on",
+    )
     return [
+        *([back] if here == routes.OUTBOX else []),
         *acts(here, MessageState.id, "move_open_to"),
         icon_button(
             "messages-square",

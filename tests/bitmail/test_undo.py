@@ -170,3 +170,25 @@ def test_undo_that_is_too_late_for_some_says_for_how_many(service: Service) -> N
 def test_a_time_further_than_a_year_away_is_refused(service: Service) -> None:
     with pytest.raises(Unsendable, match="too far"):
         send_later(service, Draft(new_key(), to="grace@example.com"), delay=LATEST + 60)
+
+
+def test_a_mail_that_waited_in_a_process_that_is_gone_moves_to_sent_in_another(service: Service) -> None:
+    sent = send_later(service, Draft(new_key(), to="grace@example.com", text="x"))
+    service.model.outbox._waiting.clear()  # as in a process that never heard of it
+    service.model.outbox.settle()
+    assert [mail.id for mail in mails(service, MailboxName.OUTBOX)] == [sent.id]
+    service.model.outbox._waiting.clear()
+    service.container.cancel(sent.submission.id)
+    service.model.outbox.settle()
+    assert mails(service, MailboxName.OUTBOX) == ()
+    assert [mail.id for mail in mails(service, MailboxName.SENT)] == [sent.id]
+
+
+def test_a_waiting_mail_that_is_cancelled_waits_no_more(service: Service) -> None:
+    sent = send_later(service, Draft(new_key(), to="grace@example.com", text="x"))
+    service.model.cancel("ada", sent.submission.id)
+    assert mails(service, MailboxName.OUTBOX) == ()
+    assert [mail.id for mail in mails(service, MailboxName.SENT)] == [sent.id]
+    assert {one.status for one in service.model.submission("ada", sent.submission.id).deliveries} == {
+        Status.CANCELLED
+    }
