@@ -133,8 +133,8 @@ class Doctor:
                 yield from self._operators(database)
 
     def _operators(self, database: Database) -> Iterator[Finding]:
-        """An operator's name that is free belongs to whoever takes it first."""
-        if not self._settings.operator_names() or self._settings.signup is not SignUp.FIRST_LOG_IN:
+        """An operator whose account is not made yet needs an invitation."""
+        if not self._settings.operator_names():
             return
         accounts = Accounts(SqlStore(database, groups=()), self._settings.domain)
         try:
@@ -146,8 +146,8 @@ class Doctor:
             yield Finding(
                 "operators",
                 Verdict.BAD,
-                f"{', '.join(missing)} has no account yet, so whoever logs in first by that name is operator.",
-                "Log in by that name now, or set BITMAIL_SIGNUP to invite.",
+                f"{', '.join(missing)} has no account yet.",
+                "Run python -m bitmail invite, and make the account at the address that it prints.",
             )
 
     def _store_server(self) -> Finding:

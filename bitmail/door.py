@@ -14,7 +14,7 @@ import ipaddress
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,6 +41,10 @@ NEW_ACCOUNTS = Allowance(free=50, wait=60.0, most=3600.0)
 """Accounts made from one network address."""
 TICKET = 300.0
 """Seconds between the password and the code."""
+OPERATOR = (
+    "An operator's account is made by an invitation. Run python -m bitmail invite on the server, "
+    "and open the address that it prints."
+)
 EXPIRED = "That took too long. Log in again."
 
 
@@ -97,6 +101,7 @@ class Door:
         *,
         secret: bytes,
         sign_up: SignUp = SignUp.FIRST_LOG_IN,
+        operators: Collection[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         """
@@ -105,12 +110,14 @@ class Door:
             accounts, sessions: whose door this is.
             secret: signs what browsers bring back; the same in every process.
             sign_up: how an account comes to be.
+            operators: names whose accounts are made by an invitation in any case, since they may do everything.
             clock: seconds since the epoch.
         """
         self._accounts = accounts
         self._sessions = sessions
         self._secret = secret
         self._sign_up = sign_up
+        self._operators = frozenset(operators)
         self._clock = clock
         self._throttle = Throttle(store, clock=clock)
         self._second = SecondFactor(store, clock=clock)
@@ -193,8 +200,11 @@ class Door:
         if self._accounts.exists(name) or self._sign_up is SignUp.CLOSED:
             return self._accounts.log_in(name, password, may_create=False)
         check_new(password, name)
-        is_invited = self._sign_up is SignUp.INVITE
+        is_operator = name in self._operators
+        is_invited = self._sign_up is SignUp.INVITE or is_operator
         if is_invited and not self._invitations.use(client.invitation, name):
+            if is_operator:
+                raise LogInRefused(OPERATOR)
             return self._accounts.log_in(name, password, may_create=False)
         account = None
         try:

@@ -6,7 +6,7 @@ import itertools
 import logging
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
@@ -81,6 +81,7 @@ class MailModel:
         *,
         secret: bytes,
         sign_up: SignUp = SignUp.FIRST_LOG_IN,
+        operators: Collection[str] = (),
     ) -> None:
         """
         Args:
@@ -90,13 +91,16 @@ class MailModel:
             domain: the part after the @ of every account.
             secret: signs what browsers bring back; the same in every process.
             sign_up: how an account comes to be.
+            operators: names of accounts that are made by an invitation in any case.
         """
         self.accounts = Accounts(store, domain)
         self.sessions = Sessions(store)
         self.tokens = Tokens(store)
         self.second_factor = SecondFactor(store)
         self.audit = Audit(store)
-        self.door = Door(store, self.accounts, self.sessions, secret=secret, sign_up=sign_up)
+        self.door = Door(
+            store, self.accounts, self.sessions, secret=secret, sign_up=sign_up, operators=operators
+        )
         self.folders = Folders(store)
         self.mailboxes = Mailboxes(store, blobs, index, self.folders)
         self.trusted = TrustedSenders(store)

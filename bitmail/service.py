@@ -115,6 +115,7 @@ class Service:
             settings.domain,
             secret=self.secret,
             sign_up=settings.signup,
+            operators=settings.operator_names(),
         )
         self.operations = Operations(
             settings.operator_names(),

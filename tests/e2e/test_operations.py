@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from tests.bitmail.conftest import PASSWORD
+from tests.bitmail.conftest import PASSWORD, make_service
 from tests.e2e.server import Server
 
 
@@ -14,6 +14,9 @@ def test_an_operator_sees_a_mail_go_out_and_takes_a_provider_out(browser: Browse
     server = Server(
         var, BITMAIL_OPERATORS="ada", BITMAIL_PROVIDERS="loopback?name=first loopback?name=second"
     )
+    service = make_service(var)
+    service.model.accounts.create("ada", PASSWORD)
+    service.stop()
     server.start()
     context = browser.new_context(viewport={"width": 1280, "height": 1400})
     page = context.new_page()
@@ -21,7 +24,7 @@ def test_an_operator_sees_a_mail_go_out_and_takes_a_provider_out(browser: Browse
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     page.goto(server.url)
-    page.get_by_label("Name").fill("ada")
+    page.get_by_label("Name", exact=True).fill("ada")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("link", name="Operations").click()
