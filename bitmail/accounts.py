@@ -62,6 +62,33 @@ class Account:
     address: str
 
 
+class AccountState(StrEnum):
+    """Whether somebody may use an account."""
+
+    OPEN = "open"
+    LOCKED = "locked"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOverview:
+    """An account as an operator sees it.
+
+    Attributes:
+        id: what to give as `before` to go on behind it.
+        name: its name.
+        address: `name@domain`.
+        created: seconds since the epoch.
+        state: whether somebody may use it.
+    """
+
+    id: int
+    name: str
+    address: str
+    created: float
+    state: AccountState
+
+
 class Accounts:
     """Every account of one mail domain. Calls that take a password block for as long as its hash takes: some 50 ms."""
 
@@ -198,6 +225,19 @@ class Accounts:
         found = self._store.get({"kind": "account"}, limit=limit, before=before)
         return [(entry.id, self.account(entry.data["name"])) for entry in found]
 
+    def overview(self, before: int | None = None, limit: int = 100) -> list[AccountOverview]:
+        """Accounts as an operator sees them, in the order they were made."""
+        return [
+            AccountOverview(
+                entry.id,
+                entry.data["name"],
+                self.account(entry.data["name"]).address,
+                float(entry.data.get("created", "0")),
+                _state(entry),
+            )
+            for entry in self._store.get({"kind": "account"}, limit=limit, before=before)
+        ]
+
     def canonical(self, name: str) -> str:
         """The name as it is kept: lower case, without blanks around it and without the domain.
 
@@ -220,3 +260,9 @@ class Accounts:
         if entry is None:
             raise LogInRefused(f"There is no account “{name}” here.")
         return entry
+
+
+def _state(entry: Entry) -> AccountState:
+    if entry.data.get("closed"):
+        return AccountState.DELETED
+    return AccountState.LOCKED if entry.data.get("locked") else AccountState.OPEN

@@ -31,6 +31,7 @@ class Action(StrEnum):
     LOCKED = "account locked"
     UNLOCKED = "account unlocked"
     INVITED = "invitation made"
+    OPERATED = "done as operator"
 
 
 @dataclass(frozen=True, slots=True)

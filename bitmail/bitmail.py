@@ -19,7 +19,9 @@ from bitmail.downloads import downloads
 from bitmail.frontend import CLIENT
 from bitmail.gate import Gate
 from bitmail.live import Live
-from bitmail.pages import compose, contacts, login, mailbox, settings, shell
+from bitmail.monitor import Monitor
+from bitmail.operations import Operations
+from bitmail.pages import compose, contacts, login, mailbox, ops, settings, shell
 from bitmail.shield import Shield
 from bitmail.state.compose import ComposeState
 from bitmail.state.contacts import ContactsState
@@ -27,18 +29,24 @@ from bitmail.state.delivery import DeliveryState
 from bitmail.state.login import LogInState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
+from bitmail.state.ops import OpsState
 from bitmail.state.selection import SelectionState
 from bitmail.state.session import SessionState
 from bitmail.state.settings import SettingsState
 from bitmail.version import version
+from store import logs
 
 log = logging.getLogger(__name__)
+
+OPERATORS_LOOK = 2.0
+"""Seconds between two looks of an operator's page, while something happens."""
 
 
 def shielded(inner: ASGIApp) -> ASGIApp:
     """The app behind its shield, with the API before the page."""
     running = service()
-    return Shield(inner, CLIENT, running.settings.allowed_origins(), running.secret)
+    shield = Shield(inner, CLIENT, running.settings.allowed_origins(), running.secret)
+    return logs.Traced(Monitor(shield, running))
 
 
 @asynccontextmanager
@@ -50,12 +58,26 @@ async def lifespan() -> AsyncIterator[None]:
     running.model.watch(live.changed)
     await off_loop(version)  # asks git, once
     await off_loop(running.start)
-    trimming = asyncio.create_task(Crowd(app).watch())
+    watching = [
+        asyncio.create_task(Crowd(app).watch()),
+        asyncio.create_task(running.metrics.watch_loop()),
+        asyncio.create_task(tell_operators(running.operations, live)),
+    ]
     try:
         yield
     finally:
-        trimming.cancel()
+        for task in watching:
+            task.cancel()
         await off_loop(running.stop)
+
+
+async def tell_operators(operations: Operations, live: Live) -> None:
+    """Have the operators' open pages look again after something happened, for ever."""
+    while operations.operators:
+        await asyncio.sleep(OPERATORS_LOOK)
+        if operations.room.has_news():
+            for name in operations.operators:
+                live.changed(name)
 
 
 def failed(exception: Exception) -> None:
@@ -109,6 +131,12 @@ app.add_page(
     route=routes.SETTINGS,
     title="Settings · BitMail",
     on_load=[SessionState.enter, SettingsState.open, ComposeState.follow],
+)
+app.add_page(
+    ops.ops(),
+    route=routes.OPS,
+    title="Operations · BitMail",
+    on_load=[SessionState.enter, OpsState.open, ComposeState.follow],
 )
 app.add_page(
     mailbox.mailbox(routes.INBOX, "Inbox"),

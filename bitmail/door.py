@@ -14,12 +14,13 @@ import ipaddress
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from enum import StrEnum
 
 from bitmail.accounts import Account, Accounts, SignUp
 from bitmail.audit import Action, Audit
-from bitmail.errors import CodeNeeded, LogInRefused
+from bitmail.errors import CodeNeeded, LogInRefused, TooMany
 from bitmail.invitations import Invitations
 from bitmail.passwords import check_new
 from bitmail.secondfactor import SecondFactor
@@ -40,6 +41,10 @@ NEW_ACCOUNTS = Allowance(free=50, wait=60.0, most=3600.0)
 """Accounts made from one network address."""
 TICKET = 300.0
 """Seconds between the password and the code."""
+OPERATOR = (
+    "An operator's account is made by an invitation. Run python -m bitmail invite on the server, "
+    "and open the address that it prints."
+)
 EXPIRED = "That took too long. Log in again."
 
 
@@ -58,6 +63,16 @@ class Client:
     agent: str = ""
     device: str = ""
     invitation: str = ""
+
+
+class Knock(StrEnum):
+    """What came of somebody's trying to come in."""
+
+    LET_IN = "let in"
+    REFUSED = "refused"
+    """A wrong password or code."""
+    THROTTLED = "throttled"
+    """Tried too often; nothing was looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +101,7 @@ class Door:
         *,
         secret: bytes,
         sign_up: SignUp = SignUp.FIRST_LOG_IN,
+        operators: Collection[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         """
@@ -94,17 +110,24 @@ class Door:
             accounts, sessions: whose door this is.
             secret: signs what browsers bring back; the same in every process.
             sign_up: how an account comes to be.
+            operators: names whose accounts are made by an invitation in any case, since they may do everything.
             clock: seconds since the epoch.
         """
         self._accounts = accounts
         self._sessions = sessions
         self._secret = secret
         self._sign_up = sign_up
+        self._operators = frozenset(operators)
         self._clock = clock
         self._throttle = Throttle(store, clock=clock)
         self._second = SecondFactor(store, clock=clock)
         self._invitations = Invitations(store, clock=clock)
         self._audit = Audit(store, clock=clock)
+        self._heard: list[Callable[[Knock, Client], None]] = []
+
+    def listen(self, listener: Callable[[Knock, Client], None]) -> None:
+        """Have `listener` called, in any thread, whenever somebody tried to come in."""
+        self._heard.append(listener)
 
     def enter(self, name: str, password: str, client: Client, code: str = "") -> Entered:
         """Let in who knows the password, and the code where one is asked for.
@@ -124,8 +147,8 @@ class Door:
         account = Bucket(
             f"device {known}" if known else f"account {canonical}", PER_DEVICE if known else PER_ACCOUNT
         )
-        self._throttle.take(address)
-        self._throttle.take(account)
+        self._take(address, client)
+        self._take(account, client)
         try:
             opened = self._open(canonical, password, client)
         except LogInRefused:
@@ -164,7 +187,7 @@ class Door:
             LogInRefused: with a sentence.
         """
         bucket = Bucket(f"password {user}", PER_DEVICE)
-        self._throttle.take(bucket)
+        self._take(bucket, client)
         try:
             self._accounts.check_password(user, password)
         except LogInRefused:
@@ -177,8 +200,11 @@ class Door:
         if self._accounts.exists(name) or self._sign_up is SignUp.CLOSED:
             return self._accounts.log_in(name, password, may_create=False)
         check_new(password, name)
-        is_invited = self._sign_up is SignUp.INVITE
+        is_operator = name in self._operators
+        is_invited = self._sign_up is SignUp.INVITE or is_operator
         if is_invited and not self._invitations.use(client.invitation, name):
+            if is_operator:
+                raise LogInRefused(OPERATOR)
             return self._accounts.log_in(name, password, may_create=False)
         account = None
         try:
@@ -194,7 +220,7 @@ class Door:
 
     def _check_code(self, name: str, code: str, client: Client) -> None:
         bucket = Bucket(f"code {name}", PER_CODE)
-        self._throttle.take(bucket)
+        self._take(bucket, client)
         try:
             self._second.check(name, code)
         except LogInRefused:
@@ -205,10 +231,23 @@ class Door:
     def _let_in(self, account: Account, client: Client, known: str) -> Entered:
         secret = self._sessions.open(account.name, address=client.address, agent=client.agent)
         self._audit.record(account.name, Action.LOGGED_IN, address=client.address, detail=client.agent)
+        self._tell(Knock.LET_IN, client)
         nonce = known or secrets.token_urlsafe(12)
         return Entered(account, secret, self._signed("device", account.name, nonce))
 
+    def _take(self, bucket: Bucket, client: Client) -> None:
+        try:
+            self._throttle.take(bucket)
+        except TooMany:
+            self._tell(Knock.THROTTLED, client)
+            raise
+
+    def _tell(self, knock: Knock, client: Client) -> None:
+        for listener in self._heard:
+            listener(knock, client)
+
     def _audit_refusal(self, name: str, client: Client) -> None:
+        self._tell(Knock.REFUSED, client)
         if self._accounts.exists(name):
             self._audit.record(name, Action.REFUSED, address=client.address, detail=client.agent)
 

@@ -16,6 +16,7 @@ from bitmail.arguments import Unfit, clean, is_clean
 from bitmail.current import call_as, session_of
 from bitmail.routes import LOG_IN
 from bitmail.state.login import LogInState
+from store import logs
 
 # It would write down the arguments that strangers send.
 logging.getLogger("reflex_base.event.processor.base_state_processor").setLevel(logging.ERROR)
@@ -65,4 +66,5 @@ class Gate(Middleware):
         if session is None:
             return StateUpdate(events=Event.from_event_type(rx.redirect(LOG_IN)))
         call_as(session)
+        logs.note(request=logs.new_request(), account=session.user)
         return None

@@ -6,7 +6,7 @@ import itertools
 import logging
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
@@ -83,6 +83,7 @@ class MailModel:
         secret: bytes,
         sign_up: SignUp = SignUp.FIRST_LOG_IN,
         limits: Limits = NO_LIMITS,
+        operators: Collection[str] = (),
     ) -> None:
         """
         Args:
@@ -93,6 +94,7 @@ class MailModel:
             secret: signs what browsers bring back; the same in every process.
             sign_up: how an account comes to be.
             limits: how much one account may send and keep.
+            operators: names of accounts that are made by an invitation in any case.
         """
         quota = Quota(store, limits)
         self.accounts = Accounts(store, domain)
@@ -100,7 +102,9 @@ class MailModel:
         self.tokens = Tokens(store)
         self.second_factor = SecondFactor(store)
         self.audit = Audit(store)
-        self.door = Door(store, self.accounts, self.sessions, secret=secret, sign_up=sign_up)
+        self.door = Door(
+            store, self.accounts, self.sessions, secret=secret, sign_up=sign_up, operators=operators
+        )
         self.folders = Folders(store)
         self.mailboxes = Mailboxes(store, blobs, index, self.folders)
         self.trusted = TrustedSenders(store)
@@ -232,6 +236,23 @@ class MailModel:
             self.audit.record(user, Action.SESSION_ENDED)
             self.changed(user)
         return ended
+
+    def lock(self, name: str, *, by: str, is_locked: bool = True) -> None:
+        """Close an account to everyone and end its sessions, or open it again.
+
+        Args:
+            name: the account.
+            by: who does it.
+            is_locked: whether to close it.
+
+        Raises:
+            LogInRefused: there is no such account.
+        """
+        self.accounts.lock(name, is_locked=is_locked)
+        if is_locked:
+            self.sessions.end_all(name)
+            self._container.announce(name)
+        self.audit.record(name, Action.LOCKED if is_locked else Action.UNLOCKED, detail=by)
 
     def submission(self, user: str, id: str) -> Submission:
         """A submission of this person, as it is now.

@@ -19,10 +19,11 @@ CONTACTS = "/contacts"
 CONTACTS_VCARD = "/contacts.vcf"
 CONTACTS_CSV = "/contacts.csv"
 SETTINGS = "/settings"
+OPS = "/ops"
 
 LISTS = (INBOX, DRAFTS, OUTBOX, SENT, ARCHIVE, SPAM, TRASH, FOLDER, SEARCH)
 """Pages with a list of mails."""
-GUARDED = (*LISTS, COMPOSE, CONTACTS, SETTINGS)
+GUARDED = (*LISTS, COMPOSE, CONTACTS, SETTINGS, OPS)
 """Pages that need a session."""
 
 ENTER = "/enter"

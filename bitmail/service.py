@@ -8,16 +8,22 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from bitmail.alerts import Alerts
+from bitmail.audit import Audit
 from bitmail.errors import NoSuchMail
 from bitmail.hooks import Hooks
 from bitmail.incoming import Incoming
+from bitmail.invitations import Invitations
 from bitmail.mailboxes import GROUPS
+from bitmail.metrics import MeasuredStore, WebMetrics
 from bitmail.model import MailModel
+from bitmail.operations import Operations
 from bitmail.postroom import PostRoom, every
 from bitmail.quota import Limits
 from bitmail.server import ServerError
 from bitmail.settings import Settings
 from bitmail.shutdown import ExitStatus
+from mta.addresses import parse_recipients
 from mta.configuration import ConfigurationError
 from mta.desk import Desk
 from mta.hooks.bucket import Buckets
@@ -70,11 +76,14 @@ class Service:
         store, blobs: the storage tier, in the same database or on a store server.
         container: the sending tier, or the desk of it.
         model: the mail model.
+        alerts: tells operators what cannot wait.
+        operations: what operators see and do.
         incoming: takes mail that comes in.
         post_room: looks after what comes back.
         collector: fetches mail that waits elsewhere.
         hooks: where providers call.
         listener: takes mail by SMTP, where that is on.
+        metrics: what is counted in this process.
         secret: shared by every process on this store, never shown.
         pages: the open pages.
         is_demo: no provider is configured, so mail comes back to its author.
@@ -94,7 +103,8 @@ class Service:
         self.database = Database(settings.resolved_database_url())
         migrate(self.database, MTA_MIGRATIONS, MTA_VERSION_TABLE)
         self._storage = self._open_storage()
-        self.store, self.blobs = self._storage.store, self._storage.blobs
+        self.metrics = WebMetrics()
+        self.store, self.blobs = MeasuredStore(self._storage.store, self.metrics), self._storage.blobs
         self.container = self._make_container(when_nobody_left)
         self.secret = self._shared_secret()
         self.pages: OpenPages = NoPages()
@@ -107,6 +117,14 @@ class Service:
             secret=self.secret,
             sign_up=settings.signup,
             limits=Limits(settings.mails_an_hour, settings.bytes_a_day, settings.most_drafts),
+            operators=settings.operator_names(),
+        )
+        self.operations = Operations(
+            settings.operator_names(),
+            self.model,
+            self.container,
+            Invitations(self.store),
+            Audit(self.store),
         )
         self.incoming = Incoming(
             self.store,
@@ -125,6 +143,16 @@ class Service:
         self.collector = PostRoom(self.incoming.fetch, poll=COLLECTING)
         self.hooks = Hooks(settings, self.container, self.incoming, self._wake)
         self.listener = self._make_listener()
+        self.alerts = Alerts(
+            self.store,
+            self.container,
+            sender=f"postmaster@{settings.domain}",
+            people=parse_recipients(settings.alert_mail).addresses,
+            url=settings.alert_url.get_secret_value(),
+            queue_age=settings.alert_queue_age,
+        )
+        self.model.door.listen(lambda knock, _: self.metrics.knocked(knock))
+        self.model.door.listen(self.alerts.knocked)
 
     def start(self) -> None:
         """Finish what a crash interrupted, and begin to send, or to hear of what is sent elsewhere."""
@@ -136,6 +164,7 @@ class Service:
         self.container.start()
         self.post_room.start()
         self.collector.start()
+        self.alerts.start()
 
     def _wake(self) -> None:
         self.post_room.wake()
@@ -170,10 +199,21 @@ class Service:
         self.post_room.stop(timeout)
         self.collector.stop(timeout)
         self.container.stop(timeout)
+        self.alerts.stop(timeout)
         self.model.librarian.stop()
         self.store.close()
         self._storage.close()
         self.database.close()
+
+    def prove_writable(self) -> None:
+        """Write to the spool and to the store something that means nothing.
+
+        Raises:
+            StoreError: one of them cannot be written.
+        """
+        self.container.prove_writable()
+        id, _ = self.store.put_if_absent({"kind": "proof"}, {"kind": "proof", "at": ""})
+        self.store.update_by_id(id, {"at": repr(time.time())})
 
     def _open_storage(self) -> Storage:
         """A store server, or else the database that holds the spool as well."""
@@ -205,7 +245,15 @@ class Service:
                     lambda mail: self.model.receive(mail),
                 )
             )
-        return make_container(self.settings, self.database, providers, when_nobody_left=when_nobody_left)
+        container = make_container(
+            self.settings,
+            self.database,
+            providers,
+            when_nobody_left=when_nobody_left,
+            measure=self.metrics.attempted,
+        )
+        self.metrics.watch(container)
+        return container
 
     def _file(self, mail: IncomingMail) -> None:
         """Put into INBOX what came in to another process."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from pydantic import Field, SecretStr, field_validator
 
 from bitmail.accounts import SignUp
 from bitmail.outbox import LONGEST_UNDO
-from mta.addresses import BadAddress, parse_address
-from mta.configuration import MtaSettings
+from mta.addresses import BadAddress, parse_address, parse_recipients
+from mta.configuration import SHORTEST_SECRET, MtaSettings
 from mta.hooks.sendgrid import SendGridHook
 from mta.hooks.sns import TOPIC
-
-SHORTEST_SECRET = 16
 
 
 class Settings(MtaSettings):
@@ -37,6 +37,11 @@ class Settings(MtaSettings):
         bytes_a_day: bytes that one account may send in a day; 0 for as many as it likes.
         most_drafts: drafts that one account may have; 0 for as many as it likes.
         local_delivery: mail between two accounts here goes through no provider.
+        operators: names of the accounts that may see and run everything, separated by blanks or commas.
+        alert_mail: whom to write to when something cannot wait; empty for nobody.
+        alert_url: a webhook to call then; it may hold a secret.
+        alert_queue_age: seconds that a mail may wait before that is such a thing.
+        metrics_secret: what a reader of `/metrics` has to know; empty admits programs on this host alone.
     """
 
     host: str = "127.0.0.1"
@@ -59,6 +64,11 @@ class Settings(MtaSettings):
     bytes_a_day: int = Field(default=0, ge=0)
     most_drafts: int = Field(default=1000, ge=0)
     local_delivery: bool = False
+    operators: str = ""
+    alert_mail: str = ""
+    alert_url: SecretStr = SecretStr("")
+    alert_queue_age: float = Field(default=900.0, gt=0, allow_inf_nan=False)
+    metrics_secret: SecretStr = SecretStr("")
 
     @field_validator("domain")
     @classmethod
@@ -84,6 +94,10 @@ class Settings(MtaSettings):
                 raise ValueError(f"{origin!r} is no origin; write it like https://mail.example.com")
         return origins
 
+    def operator_names(self) -> tuple[str, ...]:
+        """The accounts of operators."""
+        return tuple(dict.fromkeys(self.operators.lower().replace(",", " ").split()))
+
     def allowed_origins(self) -> tuple[str, ...]:
         """The origins named, in lower case and without repetition; empty when none was."""
         return tuple(dict.fromkeys(self.origins.lower().replace(",", " ").split()))
@@ -105,7 +119,22 @@ class Settings(MtaSettings):
             SendGridHook(key)
         return key
 
-    @field_validator("incoming_secret")
+    @field_validator("alert_mail")
+    @classmethod
+    def _people_are_some(cls, people: str) -> str:
+        for error in parse_recipients(people).errors:
+            raise ValueError(f"names no address: {error.reason}")
+        return people
+
+    @field_validator("alert_url")
+    @classmethod
+    def _url_is_one(cls, url: SecretStr) -> SecretStr:
+        parts = urlsplit(url.get_secret_value())
+        if url.get_secret_value() and not (parts.scheme in ("http", "https") and parts.hostname):
+            raise ValueError("is no address such as https://alerts.example.com/hook")
+        return url
+
+    @field_validator("incoming_secret", "metrics_secret")
     @classmethod
     def _secret_is_long(cls, secret: SecretStr) -> SecretStr:
         if 0 < len(secret.get_secret_value()) < SHORTEST_SECRET:

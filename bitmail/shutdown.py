@@ -14,10 +14,20 @@ class ExitStatus(IntEnum):
 
     OK = 0
     """Stopped by a signal, or by an operator."""
+    USAGE = 64
+    """EX_USAGE: a command was typed wrongly."""
+    DATA = 65
+    """EX_DATAERR: what a command was given cannot be used."""
+    NO_INPUT = 66
+    """EX_NOINPUT: what it was asked for is not there."""
+    NO_USER = 67
+    """EX_NOUSER: there is no such account."""
     UNAVAILABLE = 69
     """EX_UNAVAILABLE: no provider is left; start again later."""
     SOFTWARE = 70
     """EX_SOFTWARE: the front end cannot be built, or the server failed to start."""
+    CANNOT_CREATE = 73
+    """EX_CANTCREAT: a file cannot be made."""
     NO_ROOM = 74
     """EX_IOERR: the disk is full."""
     PORT_TAKEN = 75

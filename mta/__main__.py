@@ -25,7 +25,7 @@ from mta.opening import make_container
 from mta.providers.catalogue import make_providers
 from mta.server import ContainerServer
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
-from store import Database, StoreError, migrate
+from store import Database, StoreError, logs, migrate
 
 GRACE = 10
 """Seconds that open requests get when the server stops."""
@@ -147,12 +147,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def main() -> int:
     """Serve until stopped; the exit status, numbered as in sysexits.h."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("uvicorn", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         settings = read_settings(MtaSettings)
+        logs.set_up(settings.log, settings.log_level)
         with _listen(settings.container_host, settings.container_port) as listening:
             return asyncio.run(serve(settings, listening))
     except (ConfigurationError, UnknownScheduler, SettingsError) as error:

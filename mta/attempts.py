@@ -13,6 +13,7 @@ from mta.providers.base import Outgoing, Provider
 from mta.runs import Run
 from mta.spool import Spool
 from mta.work import Work
+from store import logs
 from store.errors import StoreUnavailable
 
 LOG = logging.getLogger(__name__)
@@ -53,7 +54,14 @@ class Attempts:
 
     def _make_attempts(self) -> None:
         while (run := self._work.take(IDLE_SECONDS)) is not None:
-            self._make(run)
+            claim = run.claim
+            with logs.about(
+                account=claim.owner,
+                submission=claim.submission_id,
+                delivery=claim.id,
+                provider=run.service.name,
+            ):
+                self._make(run)
 
     def _make(self, run: Run) -> None:
         claim, provider = run.claim, run.service.provider

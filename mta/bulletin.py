@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from mta.events import Event, EventKind, OwnerChange, StatusChange, Told
+from mta.events import Event, EventKind, OwnerChange, ProviderOrder, StatusChange, Told
 
 LOG = logging.getLogger("bitmail.mta")
 
@@ -36,6 +36,7 @@ class Bulletin:
         self._listeners: _Audience[Event] = _Audience()
         self._watchers: _Audience[StatusChange] = _Audience()
         self._followers: _Audience[OwnerChange] = _Audience()
+        self._obedient: _Audience[ProviderOrder] = _Audience()
 
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Call `listener` for each event from now on, until the function returned is called."""
@@ -49,10 +50,16 @@ class Bulletin:
         """Call `follower` for each other change from now on, until the function returned is called."""
         return self._followers.join(follower)
 
+    def obey(self, servant: Callable[[ProviderOrder], None]) -> Callable[[], None]:
+        """Call `servant` for each order from now on, until the function returned is called."""
+        return self._obedient.join(servant)
+
     def tell(self, told: Told) -> None:
         """Tell what happened in this process; an event is logged as well."""
         if isinstance(told, Event):
-            LOG.log(_LEVELS[told.kind], "%s: %s", told.kind, told.text)
+            level = _LEVELS[told.kind]
+            if LOG.isEnabledFor(level):
+                LOG.log(level, "%s", told.text, extra=_fields(told))
         self.pass_on(told)
 
     def pass_on(self, told: Told) -> None:
@@ -64,6 +71,19 @@ class Bulletin:
                 self._watchers.tell(told)
             case OwnerChange():
                 self._followers.tell(told)
+            case ProviderOrder():
+                self._obedient.tell(told)
+
+
+def _fields(event: Event) -> dict[str, str]:
+    return {
+        "event": event.kind,
+        "account": event.owner,
+        "submission": event.submission_id,
+        "delivery": event.delivery_id,
+        "provider": event.provider,
+        "status": event.status or "",
+    }
 
 
 class _Audience(Generic[Kind]):

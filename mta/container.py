@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from mta.attempts import Attempts
 from mta.desk import Desk
 from mta.dispatcher import Dispatcher, Measure
+from mta.events import ProviderOrder
 from mta.leases import Leases
 from mta.outcomes import Answer, Outcome
 from mta.providers.base import Provider
@@ -101,6 +102,7 @@ class Container(Desk):
         )
         self._attempts = Attempts(self._work, self._spool, leases, clock, self._dispatcher.tell_sending)
         self._correspondent.heard_with(self._dispatcher.wake)
+        self._bulletin.obey(self._obey)
         self._pruner = Pruner(database, settings.keep, clock)
 
     def start(self) -> None:
@@ -160,6 +162,18 @@ class Container(Desk):
             KeyError: there is no such provider.
         """
         self._work.restore(provider_name)
+
+    def withdraw(self, provider_name: str) -> bool:
+        """Take a provider out of service until `restore`; False when it is the last one, which stays.
+
+        Raises:
+            KeyError: there is no such provider.
+        """
+        return self._work.withdraw(provider_name)
+
+    def _obey(self, order: ProviderOrder) -> None:
+        if any(provider.name == order.provider for provider in self._providers):
+            (self._work.withdraw if order.is_out else self._work.restore)(order.provider)
 
     def _submitted(self) -> None:
         self._dispatcher.wake()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 
 from mta.bulletin import Bulletin
 from mta.correspondent import Correspondent
 from mta.errors import KeyConflict
-from mta.events import Event, OwnerChange, StatusChange
-from mta.health import HealthBoard
+from mta.events import Event, OwnerChange, ProviderOrder, StatusChange
+from mta.health import ContainerReport, HealthBoard
 from mta.holder import new_holder
 from mta.hooks.call import DeliveryReport
 from mta.incoming import IncomingMail, IncomingTray
+from mta.inquiry import Inquiry
 from mta.reports import Reports
 from mta.returns import Returns
 from mta.service import ProviderHealth
@@ -20,6 +22,8 @@ from mta.settings import ContainerSettings
 from mta.spool import Backlog, Spool
 from mta.submission import Delivery, NewSubmission, Submission
 from store.database import Database
+
+LOG = logging.getLogger(__name__)
 
 
 class Desk:
@@ -45,6 +49,8 @@ class Desk:
         self._clock = clock
         self._holder = new_holder()
         self._spool = Spool(database)
+        self.inquiry = Inquiry(database, self._spool)
+        """Finds a mail for an operator."""
         self._tray = IncomingTray(database)
         self._reports = Reports(database, self._holder)
         self.returns = Returns(database)
@@ -65,6 +71,7 @@ class Desk:
         (accepted,) = self.submit_all([new])
         if isinstance(accepted, KeyConflict):
             raise accepted
+        LOG.info("accepted a mail", extra={"account": accepted.owner, "submission": accepted.id})
         return accepted
 
     def submit_all(self, news: Sequence[NewSubmission]) -> list[Submission | KeyConflict]:
@@ -172,6 +179,13 @@ class Desk:
         """
         return self._bulletin.follow(lambda change: callback(change.owner))
 
+    def order(self, provider_name: str, *, is_out: bool) -> None:
+        """Have a provider leave service in every container on this spool, or come back; returns at once.
+
+        The last one in service stays. An order holds until the opposite one, or until the container is started anew.
+        """
+        self._tell_all(ProviderOrder(self._clock(), provider_name, is_out))
+
     def hand_in(self, mail: IncomingMail) -> None:
         """Keep a mail that came in until some process has filed it; durable on return."""
         self._tray.put(mail)
@@ -208,6 +222,10 @@ class Desk:
         """How the providers of every container on this spool are, by container."""
         return self._board.all(self._clock())
 
+    def containers(self) -> list[ContainerReport]:
+        """What every container on this spool says of itself."""
+        return self._board.reports(self._clock())
+
     def backlog(self) -> Backlog:
         """What waits in the spool; the cost depends on what waits, not on what is finished."""
         return self._spool.backlog()
@@ -237,7 +255,7 @@ class Desk:
             )
         )
 
-    def _tell_all(self, told: StatusChange | OwnerChange) -> None:
+    def _tell_all(self, told: StatusChange | OwnerChange | ProviderOrder) -> None:
         self._bulletin.tell(told)
         if self._is_started:
             self._correspondent.send(told)

@@ -218,12 +218,12 @@ class Dispatcher:
                 self._measure(settlement.claim.provider, settlement.result)
 
     def _beat(self, now: float) -> None:
-        providers = self._work.health()
-        states = [(one.name, str(one.state), one.until) for one in providers]
+        states = self._work.states()
         ticks = time.monotonic()
         if states == self._reported and ticks < self._next_beat:
             return
         self._reported, self._next_beat = states, ticks + self._settings.beat
+        providers = self._work.health()
         self._bulletin.tell(beat_event(providers, now))
         self._report_health(providers)
 

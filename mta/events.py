@@ -82,5 +82,20 @@ class OwnerChange:
     owner: str
 
 
-Told = Event | StatusChange | OwnerChange
+@dataclass(frozen=True, slots=True)
+class ProviderOrder:
+    """An operator wants a provider out of service, or back, in every container; until those are started anew.
+
+    Attributes:
+        at: seconds since the epoch.
+        provider: its name.
+        is_out: whether it is to leave service.
+    """
+
+    at: float
+    provider: str
+    is_out: bool
+
+
+Told = Event | StatusChange | OwnerChange | ProviderOrder
 """Whatever is told."""

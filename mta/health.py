@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from itertools import groupby
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from mta.outcomes import Outcome
-from mta.service import ProviderHealth, ServiceState
+from mta.service import ProviderFigures, ProviderHealth, ServiceState
 from mta.tables import health
 from store.database import Database
+from store.version import version
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,23 @@ class _Report:
     holder: str
     now: float
     stale: float
+    providers: tuple[ProviderHealth, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerReport:
+    """What one container said of itself.
+
+    Attributes:
+        holder: its name among leases.
+        version: of its code, or "".
+        at: when it said so, in seconds since the epoch.
+        providers: how they are.
+    """
+
+    holder: str
+    version: str
+    at: float
     providers: tuple[ProviderHealth, ...]
 
 
@@ -43,13 +63,18 @@ class HealthBoard:
 
     def all(self, now: float) -> dict[str, list[ProviderHealth]]:
         """How the providers are, by container, of all containers that reported lately."""
+        return {one.holder: list(one.providers) for one in self.reports(now)}
+
+    def reports(self, now: float) -> list[ContainerReport]:
+        """What each container said of itself that reported lately."""
         with self._database.read() as connection:
             rows = connection.execute(_FRESH, {"stale": now - self._stale_after}).all()
-        found: dict[str, list[ProviderHealth]] = {}
-        for row in rows:
-            counts = {Outcome(name): count for name, count in json.loads(row.counts).items()}
-            one = ProviderHealth(row.provider, ServiceState(row.state), row.until, row.error, counts)
-            found.setdefault(row.container, []).append(one)
+        found = []
+        for holder, those in groupby(rows, lambda row: str(row.container)):
+            own = list(those)
+            known = json.loads(own[0].figures)
+            providers = tuple(_health(row) for row in own)
+            found.append(ContainerReport(holder, str(known.get("version", "")), own[0].updated, providers))
         return found
 
 
@@ -74,6 +99,7 @@ def _report(connection: Connection, reports: Sequence[_Report]) -> list[None]:
                 "until": one.until,
                 "error": one.error.replace("\0", "")[:1000],
                 "counts": json.dumps(one.counts),
+                "figures": json.dumps({**asdict(one.figures), "version": version()}),
                 "updated": report.now,
             }
             for one in report.providers
@@ -81,3 +107,12 @@ def _report(connection: Connection, reports: Sequence[_Report]) -> list[None]:
         if rows:
             connection.execute(health.insert(), rows)
     return [None] * len(reports)
+
+
+def _health(row: Row[Any, Any]) -> ProviderHealth:
+    counts = {Outcome(name): count for name, count in json.loads(row.counts).items()}
+    known = json.loads(row.figures)  # another release may say more, or less
+    figures = ProviderFigures(
+        **{one.name: known[one.name] for one in fields(ProviderFigures) if one.name in known}
+    )
+    return ProviderHealth(row.provider, ServiceState(row.state), row.until, row.error, counts, figures)

@@ -15,6 +15,12 @@ def new_holder() -> str:
     return "|".join([*_place(), str(os.getpid()), _started(os.getpid()), secrets.token_hex(6)])
 
 
+def place_of(holder: str) -> str:
+    """The host and the process of a container, for people."""
+    host, _boot, _namespace, pid, *_ = holder.split("|")
+    return f"{host}:{pid}"
+
+
 def is_gone(holder: str) -> bool:
     """Whether that container's process is surely gone; of another host nothing is known."""
     *place, pid, started, _unique = holder.split("|")

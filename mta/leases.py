@@ -21,6 +21,8 @@ from mta.verdict import Verdict
 from store.database import Database
 from store.driver import Driver
 
+LONGEST_ID = 200
+"""Characters of a provider's own id that are kept, and found by."""
 LONGEST_DETAIL = 1000
 """Characters of a provider's answer that are kept."""
 CLOCK_SLACK = 5.0
@@ -326,7 +328,7 @@ def _settled_row(settlement: Settlement, turn: Turn) -> tuple[Any, ...]:
 
 
 def _answered_row(delivery_id: str, number: int, result: Result) -> tuple[Any, ...]:
-    detail, provider_id = _storable(result.detail), _storable(result.provider_id)
+    detail, provider_id = _storable(result.detail), _storable(result.provider_id)[:LONGEST_ID]
     return result.outcome.value, result.ms, detail, provider_id, delivery_id, number
 
 

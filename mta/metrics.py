@@ -20,34 +20,38 @@ WAITING = (Status.QUEUED, Status.SENDING, Status.DEFERRED, Status.UNCERTAIN)
 
 
 class Metrics:
-    """Counts what happens, and looks at the spool when it is asked."""
+    """Counts what happens, and looks at the spool when it is asked.
+
+    Attributes:
+        registry: where the numbers are.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
         self._accepted = Counter(
-            "bitmail_accepted_mails", "Mails accepted by this server", registry=self._registry
+            "bitmail_accepted_mails", "Mails accepted by this server", registry=self.registry
         )
         self._refused = Counter(
             "bitmail_refused_requests",
             "Requests to send a mail that were refused, by status",
             ["status"],
-            registry=self._registry,
+            registry=self.registry,
         )
         self._attempts = Counter(
-            "bitmail_attempts", "Attempts by outcome", ["provider", "outcome"], registry=self._registry
+            "bitmail_attempts", "Attempts by outcome", ["provider", "outcome"], registry=self.registry
         )
         self._seconds = Histogram(
             "bitmail_attempt_seconds",
             "How long attempts took",
             ["provider"],
             buckets=BUCKETS,
-            registry=self._registry,
+            registry=self.registry,
         )
 
     def watch(self, container: Container) -> None:
         """Show the state of a container as well."""
-        self._registry.register(_State(container, self._clock))
+        self.registry.register(_State(container, self._clock))
 
     def accepted(self) -> None:
         """A mail was accepted."""
@@ -68,7 +72,7 @@ class Metrics:
         Raises:
             StoreUnavailable: the spool cannot be read.
         """
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)
 
 
 class _State:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, case, delete, func, select
 
-from mta.events import Event, EventKind, OwnerChange, StatusChange, Told
+from mta.events import Event, EventKind, OwnerChange, ProviderOrder, StatusChange, Told
 from mta.outcomes import Status
 from mta.tables import news
 from store.database import Database
@@ -26,7 +26,12 @@ GAP_PATIENCE = 20.0
 """Seconds for which a number that was left out may still come: PostgreSQL gives it before the commit."""
 MOST_GAPS = 1000
 
-_KINDS: Mapping[str, type[Told]] = {"event": Event, "status": StatusChange, "owner": OwnerChange}
+_KINDS: Mapping[str, type[Told]] = {
+    "event": Event,
+    "status": StatusChange,
+    "owner": OwnerChange,
+    "order": ProviderOrder,
+}
 _NAMES = {kind: (tag, tuple(field.name for field in fields(kind))) for tag, kind in _KINDS.items()}
 
 

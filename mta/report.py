@@ -68,6 +68,8 @@ def provider_event(health: ProviderHealth, change: Transition, detail: str, now:
                 EventKind.CRITICAL,
                 f"{name} is misconfigured and out of service until that is mended. {detail}",
             )
+        case Transition.WITHDRAWN:
+            kind, text = EventKind.WARNING, f"{name} is out of service until an operator puts it back."
         case Transition.BARRED_SENDER:
             kind, text = (
                 EventKind.CRITICAL,

@@ -28,6 +28,7 @@ from mta.metrics import CONTENT_TYPE, Metrics
 from mta.service import ProviderHealth, ServiceState
 from mta.submission import NewSubmission
 from mta.wireform import read_json, read_rfc822
+from store import logs
 from store.errors import StoreError
 
 REQUEST_LIMIT = 40 * 1024 * 1024
@@ -85,7 +86,7 @@ class ContainerServer:
         self._askers = ThreadPoolExecutor(2, "ask")
         self._proof: asyncio.Future[None] | None = None
         self.events = events
-        self._rest = Starlette(
+        rest = Starlette(
             routes=[
                 Route("/sendmail", self._send_mail, methods=["POST"]),
                 Route("/health", self._health, methods=["GET"]),
@@ -95,12 +96,15 @@ class ContainerServer:
                 Route("/events", _Events(self), methods=["GET"]),
             ]
         )
+        self._rest = logs.Traced(rest)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; an ASGI application."""
         # Past Starlette's layers, which would be a tenth of all that accepting a mail takes.
         if scope["type"] == "http" and scope["path"] == "/sendmail" and scope["method"] == "POST":
-            answer = await self._send_mail(Request(scope, receive))
+            with logs.about(request=(id := logs.request_of(scope))):
+                answer = await self._send_mail(Request(scope, receive))
+            answer.headers[logs.REQUEST_HEADER.decode()] = id
             await answer(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
@@ -119,6 +123,7 @@ class ContainerServer:
         answer = await self._take(request)
         if answer.status_code >= 400:
             self._metrics.refused(answer.status_code)
+            log.info("refused to take a mail, with status %d", answer.status_code)
         return answer
 
     async def _take(self, request: Request) -> Response:
@@ -149,6 +154,7 @@ class ContainerServer:
             answer = {"error": "The spool cannot be written now. Nothing was accepted; try again."}
             return JSONResponse(answer, 503, headers={"Retry-After": "5"})
         self._metrics.accepted()
+        log.info("accepted a mail", extra={"account": submission.owner, "submission": submission.id})
         return Response(b'{"submission":"%b"}' % submission.id.encode(), 202, media_type="application/json")
 
     async def _health(self, request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
 
@@ -13,6 +13,10 @@ from mta.strategy import FailureStrategy
 
 SHORTEST_PAUSE = 1.0
 """Seconds that a throttled provider pauses even if it gave a time that is over."""
+RECENT = 200
+"""Attempts that success and latency are told of."""
+NO_SUCCESS = (Outcome.UNAVAILABLE, Outcome.UNCERTAIN, Outcome.MISCONFIGURED)
+"""What a provider answers that is ill."""
 LONGEST_PAUSE = 86400.0
 """Seconds after which it is asked again even if it gave a time that is far away."""
 
@@ -38,6 +42,29 @@ class Transition(StrEnum):
     MISCONFIGURED = auto()
     BARRED_SENDER = auto()
     RETURNED = auto()
+    WITHDRAWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFigures:
+    """How fast and how well a provider takes mail.
+
+    Attributes:
+        running: attempts in flight.
+        concurrency, rate, weight: its options.
+        recent: how many attempts the following are about, the latest `RECENT` at most.
+        success: which share of those it answered as one does that is alive.
+        p50, p95: seconds that half, and 19 of 20, took at most.
+    """
+
+    running: int = 0
+    concurrency: int = 0
+    rate: float = 0.0
+    weight: int = 1
+    recent: int = 0
+    success: float = 0.0
+    p50: float = 0.0
+    p95: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +77,7 @@ class ProviderHealth:
         until: when its pause ends, in seconds since the epoch; None in service, or until an operator acts.
         error: what went wrong last, or "".
         counts: attempts by outcome since the container started.
+        figures: how fast and how well it takes mail.
     """
 
     name: str
@@ -57,6 +85,7 @@ class ProviderHealth:
     until: float | None
     error: str
     counts: dict[Outcome, int] = field(default_factory=dict)
+    figures: ProviderFigures = field(default_factory=ProviderFigures)
 
 
 class Service:
@@ -69,6 +98,7 @@ class Service:
         self.error = ""
         self.counts: Counter[Outcome] = Counter()
         self.barred_senders: set[str] = set()
+        self._recent: deque[tuple[float, bool]] = deque(maxlen=RECENT)
         self._strategy = strategy
         self._settings = settings
         self._running = 0
@@ -170,6 +200,15 @@ class Service:
                 self.error = answer.detail
                 return self._failed(now, jitter, trial=trial)
 
+    def timed(self, outcome: Outcome, seconds: float) -> None:
+        """Note how long an attempt took."""
+        self._recent.append((seconds, outcome not in NO_SUCCESS))
+
+    def withdraw(self) -> None:
+        """Take it out until it is restored, at an operator's word."""
+        self.error = "An operator took it out."
+        self._enter(ServiceState.OUT)
+
     def misconfigured(self, detail: str) -> Transition:
         """Take it out until an operator acts."""
         self.error = detail
@@ -192,7 +231,23 @@ class Service:
 
     def health(self) -> ProviderHealth:
         """How it is now."""
-        return ProviderHealth(self.name, self.state, self.until, self.error, dict(self.counts))
+        return ProviderHealth(
+            self.name, self.state, self.until, self.error, dict(self.counts), self._figures()
+        )
+
+    def _figures(self) -> ProviderFigures:
+        options, recent = self.provider.options, sorted(self._recent)
+        count = len(recent)
+        return ProviderFigures(
+            running=self._running,
+            concurrency=options.concurrency,
+            rate=options.rate,
+            weight=options.weight,
+            recent=count,
+            success=sum(good for _, good in recent) / count if count else 0.0,
+            p50=round(recent[(count - 1) // 2][0], 4) if count else 0.0,
+            p95=round(recent[(count * 19 - 1) // 20][0], 4) if count else 0.0,
+        )
 
     def _alive(self, now: float, *, trial: bool) -> Transition:
         self._strategy.succeeded()

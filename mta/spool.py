@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ CANCELLABLE = (Status.QUEUED, Status.DEFERRED)
 """Where surely no provider has the mail."""
 RETRIABLE = (Status.DEFERRED, Status.BOUNCED, Status.FAILED, Status.UNCERTAIN)
 """Where another try may do some good."""
+_MESSAGE_ID = re.compile(rb"(?:\A|\n)message-id:\s*(<[!-;=?-~]{1,200}>)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +341,14 @@ def _submission_row(item: _Accepting) -> tuple[Any, ...]:
         new.needs_envelope,
         len(new.raw),
         new.raw,
+        _message_id(new.raw),
     )
+
+
+def _message_id(raw: bytes) -> str:
+    end = raw.find(b"\r\n\r\n")
+    found = _MESSAGE_ID.search(raw, 0, end if end >= 0 else len(raw))
+    return found[1].decode("ascii") if found else ""
 
 
 def _delivery_rows(item: _Accepting) -> Iterable[tuple[Any, ...]]:

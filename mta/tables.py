@@ -19,12 +19,15 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    func,
     text,
 )
 
 MTA_MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 """Where the migrations of these tables are, for `store.migrate`."""
 MTA_VERSION_TABLE = "mta_version"
+SUBJECT_CHARACTERS = 80
+"""Characters of a subject that it can be found by."""
 
 metadata = MetaData()
 
@@ -45,7 +48,20 @@ submissions = Table(
     Column("raw", LargeBinary, nullable=False),
     # What stays of the deliveries of an old one that is finished, in place of them and of the mail.
     Column("summary", LargeBinary),
+    Column("message_id", Text, nullable=False, server_default=""),
     UniqueConstraint("owner", "key", name="spool_submissions_key"),
+)
+Index("spool_submissions_sender", submissions.c.sender, submissions.c.id)
+Index(
+    "spool_submissions_subject",
+    func.lower(func.substr(submissions.c.subject, text("1"), text(str(SUBJECT_CHARACTERS)))).label("start"),
+    postgresql_ops={"start": "text_pattern_ops"},
+)
+Index(
+    "spool_submissions_message_id",
+    submissions.c.message_id,
+    sqlite_where=text("message_id <> ''"),
+    postgresql_where=text("message_id <> ''"),
 )
 
 # `due` is the one column that decides whether somebody has to act on a delivery, and when. It is null in a
@@ -83,6 +99,7 @@ deliveries = Table(
     CheckConstraint("due IS NOT NULL OR lease = ''", name="spool_deliveries_lease"),
     sqlite_with_rowid=False,
 )
+Index("spool_deliveries_recipient", deliveries.c.recipient, deliveries.c.submission_id)
 Index("spool_deliveries_submission", deliveries.c.submission_id)
 Index(
     "spool_deliveries_due",
@@ -112,6 +129,13 @@ attempts = Table(
     sqlite_with_rowid=False,
 )
 
+Index(
+    "spool_attempts_provider_id",
+    attempts.c.provider_id,
+    sqlite_where=text("provider_id <> ''"),
+    postgresql_where=text("provider_id <> ''"),
+)
+
 # What one container does for all of them, and when it is due again.
 chores = Table(
     "spool_chores",
@@ -130,6 +154,7 @@ health = Table(
     Column("until", Double),
     Column("error", Text, nullable=False),
     Column("counts", Text, nullable=False),
+    Column("figures", Text, nullable=False, server_default="{}"),
     Column("updated", Double, nullable=False),
     sqlite_with_rowid=False,
 )

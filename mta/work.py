@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mta.claim import Claim, Result
-from mta.events import Event
+from mta.events import Event, EventKind
 from mta.leases import CLOCK_SLACK, Settlement
 from mta.outcomes import Answer, Outcome, Status
 from mta.report import attempt_events, nobody_left_event, notice, provider_event, status_change
@@ -225,6 +225,11 @@ class Work:
             self._runs.dismiss()
             self.changed.notify_all()
 
+    def states(self) -> list[tuple[str, str, float | None]]:
+        """The name of each provider, its state, and until when that is so."""
+        with self.lock:
+            return [(one.name, str(one.state), one.until) for one in self._schedule.services]
+
     def health(self) -> tuple[ProviderHealth, ...]:
         """How each provider is."""
         with self.lock:
@@ -252,6 +257,26 @@ class Work:
             service.restore()
             self._note(service, Transition.RETURNED, "An operator put it back.", self._now())
             self.changed.notify()
+
+    def withdraw(self, name: str) -> bool:
+        """Take a provider out of service until `restore`; False when no other is left, and it stays.
+
+        Raises:
+            KeyError: there is no such provider.
+        """
+        with self.lock:
+            service, now = self._schedule.named(name), self._now()
+            if service is None:
+                raise KeyError(name)
+            is_last = not any(one is not service and not one.is_out for one in self._schedule.services)
+            if is_last and not service.is_out:
+                text = f"{name} is the last provider in service, so an operator cannot take it out."
+                self._events.append(Event(EventKind.WARNING, now, text, provider=name))
+            else:
+                service.withdraw()
+                self._note(service, Transition.WITHDRAWN, "", now)
+            self.changed.notify()
+            return service.is_out
 
     # Claim
 
@@ -353,6 +378,7 @@ class Work:
         """What becomes of the delivery, and of the provider."""
         service = run.service
         self._schedule.learn(service, answer.outcome, run.seconds())
+        service.timed(answer.outcome, run.seconds())
         change = service.record(answer, run.claim.sender, now, self._chance.random(), trial=run.trial)
         self._judge_delivery(run.task, run, answer, now)
         self._note(service, change, answer.detail, now)

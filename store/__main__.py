@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 import uvicorn
 
+from store import logs
 from store.database import Database
 from store.errors import StoreError
 from store.migration import migrate
@@ -19,6 +21,7 @@ from store.sql import SqlStore
 def main() -> int:
     """Serve until stopped; the exit status."""
     settings = StoreSettings()
+    logs.set_up(settings.log, settings.log_level, uvicorn=logging.INFO)
     database = Database(settings.resolved_database_url())
     try:
         migrate(database)
@@ -26,7 +29,7 @@ def main() -> int:
         index = SearchIndex(database)
         server = make_server(SqlStore(database), open_blobs(settings, database), index, settings.store_secret)
         uvicorn.run(
-            server,
+            logs.Traced(server),
             host=settings.store_host,
             port=settings.store_port,
             ssl_certfile=settings.store_certificate,
@@ -35,6 +38,7 @@ def main() -> int:
             timeout_graceful_shutdown=10,
             limit_concurrency=512,
             access_log=False,
+            log_config=None,
         )
     except (StoreError, ValueError) as error:
         print(f"store: {error}", file=sys.stderr)

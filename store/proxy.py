@@ -15,6 +15,7 @@ import requests
 from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
 
+from store import logs
 from store.blobs import CHUNK, Arriving, BlobStore
 from store.entry import Match, checked_match
 from store.errors import StoreError, StoreUnavailable
@@ -75,6 +76,9 @@ class StoreServer:
     def _ask(
         self, method: str, path: str, *, body: Callable[[], Any] | None = None, **arguments: Any
     ) -> requests.Response:
+        if traced := logs.request():
+            headers = {logs.REQUEST_HEADER.decode(): traced, **arguments.pop("headers", {})}
+            arguments["headers"] = headers
         try:
             response = self._session.request(
                 method,

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from store.logs import Form, Level
+
 
 class StoreSettings(BaseSettings):
     """Read from the environment (`BITMAIL_…`) or from `.env`.
@@ -22,6 +24,8 @@ class StoreSettings(BaseSettings):
         store_ca: file with the certificate of the store server or of its issuer; empty for the system's.
         store_host, store_port: where `python -m store` serves.
         store_certificate, store_key: files for it to serve by TLS; none for plain HTTP.
+        log: how log lines are written; empty for words on a terminal and JSON elsewhere.
+        log_level: from which level on.
     """
 
     model_config = SettingsConfigDict(env_prefix="BITMAIL_", env_file=".env", extra="ignore")
@@ -36,6 +40,8 @@ class StoreSettings(BaseSettings):
     store_port: int = 3100
     store_certificate: Path | None = None
     store_key: Path | None = None
+    log: Form = Form.AUTO
+    log_level: Level = Level.INFO
 
     @field_validator("blobs_url")
     @classmethod

@@ -163,6 +163,10 @@ def footer() -> rx.Component:
             SessionState.is_demo,
             rx.el.span("demo: mail comes back to you", class_name="demo"),
         ),
+        rx.cond(
+            SessionState.is_operator,
+            link(icon("activity"), rx.el.span("Operations"), to=routes.OPS, class_name="nav"),
+        ),
         rx.el.span(SessionState.address, title=SessionState.address),
         link(
             icon("settings"),

@@ -16,6 +16,7 @@ from bitmail.state.composer import COMPOSERS
 from bitmail.state.delivery import DeliveryState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
+from bitmail.state.ops import OpsState
 from bitmail.version import version
 from bitmail.words import initials, is_zone
 
@@ -50,6 +51,7 @@ class SessionState(rx.State):
     address: str = ""
     initials: str = ""
     is_demo: bool = False
+    is_operator: bool = False
     version: str = ""
     unread: str = ""
     drafts: str = ""
@@ -71,6 +73,7 @@ class SessionState(rx.State):
         account = running.model.accounts.account(me.user)
         self.name, self.address, self.initials = account.name, account.address, initials(account.name)
         self.is_demo, self.version = running.is_demo, version()
+        self.is_operator = running.operations.is_operator(me.user)
         running.pages.join(me.user, self.router.session.client_token)
         if self._last_notice < 0:
             seen = running.model.notices(me.user)
@@ -87,6 +90,8 @@ class SessionState(rx.State):
             self._last_notice = news[-1].number
             self.notices = [*self.notices, *(_shown(notice) for notice in news)][-SHOWN:]
         await self._look()
+        if "/" + self.router.url.path.strip("/") == routes.OPS:
+            return [OpsState.refresh, *(window.refresh for window in COMPOSERS)]
         return [MailboxState.refresh, DeliveryState.refresh, *(window.refresh for window in COMPOSERS)]
 
     @rx.event

@@ -31,6 +31,7 @@ from bitmail.state.keys import KeysState
 from bitmail.state.login import LogInState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
+from bitmail.state.ops import OpsState
 from bitmail.state.selection import SelectionState
 from bitmail.state.session import SessionState
 from bitmail.state.settings import SettingsState
@@ -62,6 +63,7 @@ OFFERED = {
     KeysState: {"press", "close_help"},
     ToastState: {"undo_send", "undo_discard", "dismiss"},
     LogInState: {"show"},
+    OpsState: {"open", "refresh", "choose", "find", "show", "ask", "ask_person", "leave", "confirm"},
     MailboxState: {"open", "refresh", "show", "search", "open_thread"},
     MessageState: {"open", "show_images", "trust_sender", "leave_list"},
     SelectionState: {

@@ -99,7 +99,7 @@ def test_a_script_logs_in_sends_and_sees_what_became_of_it_with_store_and_contai
         changed = threading.Event()
         settings = {"store_url": url, "store_secret": SecretStr(SECRET), "container": "beside"}
         with web(near, **settings) as service:
-            assert isinstance(service.store, ProxyStore)
+            assert isinstance(service.store.inner, ProxyStore)
             assert type(service.container) is Desk
             service.model.watch(lambda user: changed.set() if user == "ada" else None)
             sender = Sender(near)

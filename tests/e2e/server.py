@@ -73,7 +73,7 @@ class Server:
         return self._process.wait(PATIENCE)
 
     def errors(self) -> list[str]:
-        return [line for line in self.lines if " ERROR " in line or "Traceback" in line]
+        return [line for line in self.lines if '"level":"error"' in line or "Traceback" in line]
 
     def _end(self, number: signal.Signals) -> int:
         if self._process.poll() is None:

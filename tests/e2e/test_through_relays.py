@@ -204,4 +204,4 @@ def test_the_last_provider_leaving_ends_the_service_with_status_69(serve: Callab
     client = logged_in(server)
     client.post("/api/sendmail", json={"to": "grace@example.com", "subject": "x", "text": "x"})
     assert server.wait() == 69
-    assert any("CRITICAL" in line for line in server.lines)
+    assert any('"level":"critical"' in line for line in server.lines)

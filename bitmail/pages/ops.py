@@ -1,0 +1,286 @@
+"""The operator's page."""
+
+from __future__ import annotations
+
+import reflex as rx
+
+from bitmail import routes
+from bitmail.pages.elements import badge, icon, ready, skeleton
+from bitmail.pages.shell import menu, shell
+from bitmail.state.ops import ContainerRow, EventRow, FoundRow, LifeRow, OpsState, Tile
+from mta.events import EventKind
+from mta.inquiry import By
+
+FILTERS = ("", *(kind.value for kind in EventKind if kind not in (EventKind.BEAT, EventKind.INFORM_USER)))
+SERIES = (("sent", "var(--ok)"), ("failed", "var(--bad)"), ("held", "var(--wait)"))
+PERSON = (
+    ("lock", "Lock"),
+    ("unlock", "Unlock"),
+    ("end-sessions", "End sessions"),
+    ("lift", "Lift suppression"),
+)
+
+
+def ops() -> rx.Component:
+    """How everything is, and what can be done about it."""
+    return shell(
+        routes.OPS,
+        rx.el.div(
+            menu(routes.OPS, "Operations"),
+            rx.el.h1("Operations", class_name="unseen"),
+            rx.el.div(
+                rx.el.strong("Operations"), class_name="bar wide", custom_attrs={"aria-hidden": "true"}
+            ),
+            rx.el.div(
+                rx.cond(OpsState.problem != "", rx.el.p(OpsState.problem, class_name="says", role="alert")),
+                rx.cond(
+                    OpsState.problem == "",
+                    rx.fragment(
+                        asked(),
+                        ready(
+                            OpsState.is_loaded,
+                            [providers(), queue(), charts(), containers(), events(), inquiry(), people()],
+                            skeleton(6),
+                        ),
+                    ),
+                ),
+                class_name="ops",
+            ),
+            class_name="wide-pane",
+        ),
+    )
+
+
+def section(title: str, *parts: rx.Component) -> rx.Component:
+    """A part of the page."""
+    return rx.el.section(rx.el.h2(title), *parts, aria_label=title)
+
+
+def asked() -> rx.Component:
+    """What was asked for and waits to be confirmed, and what came of it."""
+    return rx.el.div(
+        rx.cond(
+            OpsState.question != "",
+            rx.el.div(
+                rx.el.p(OpsState.question),
+                rx.el.button("Yes", on_click=OpsState.confirm, type="button", class_name="btn primary"),
+                rx.el.button("No", on_click=OpsState.leave, type="button", class_name="btn"),
+                class_name="ask",
+                role="alertdialog",
+                aria_label="Confirm",
+            ),
+        ),
+        rx.cond(OpsState.done != "", rx.el.p(icon("check"), OpsState.done, class_name="done", role="status")),
+        rx.cond(OpsState.refusal != "", rx.el.p(OpsState.refusal, class_name="says", role="alert")),
+    )
+
+
+def providers() -> rx.Component:
+    """A tile for each provider in each container."""
+    return section(
+        "Providers",
+        rx.el.div(rx.foreach(OpsState.tiles, tile), class_name="tiles"),
+        rx.cond(
+            OpsState.tiles.length() == 0,
+            rx.el.p("No container is running: no mail goes out.", class_name="says", role="alert"),
+        ),
+    )
+
+
+def tile(one: rx.Var[Tile]) -> rx.Component:
+    """A provider."""
+    figures = (
+        ("Success", one.success),
+        ("Share", one.share),
+        ("p50", one.p50),
+        ("p95", one.p95),
+        ("In flight", one.flight),
+        ("Rate limit", one.limit),
+    )
+    return rx.el.article(
+        rx.el.header(
+            rx.el.strong(one.name),
+            rx.el.span(
+                one.state, rx.cond(one.until != "", f" until {one.until}", ""), class_name="badge " + one.tone
+            ),
+        ),
+        rx.el.dl(*(rx.el.div(rx.el.dt(name), rx.el.dd(value)) for name, value in figures)),
+        rx.cond(one.error != "", rx.el.p(one.error, class_name="muted")),
+        rx.el.footer(
+            rx.el.span(one.place, class_name="muted"),
+            rx.cond(
+                one.is_out,
+                action("Put back", "provider-in", one.name),
+                action("Take out", "provider-out", one.name),
+            ),
+        ),
+        aria_label=one.name,
+    )
+
+
+def action(words: str, verb: str, *about: rx.Var[str]) -> rx.Component:
+    """A button that asks first."""
+    return rx.el.button(words, on_click=OpsState.ask(verb, list(about)), type="button", class_name="btn")
+
+
+def queue() -> rx.Component:
+    """What waits."""
+    return section(
+        "Queue",
+        rx.el.dl(
+            rx.foreach(OpsState.depth, lambda one: rx.el.div(rx.el.dt(one[0]), rx.el.dd(one[1]))),
+            rx.el.div(rx.el.dt("oldest"), rx.el.dd(rx.cond(OpsState.oldest != "", OpsState.oldest, "–"))),
+        ),
+    )
+
+
+def charts() -> rx.Component:
+    """How much was sent, and failed."""
+    return section(
+        "Throughput",
+        rx.el.div(chart("Last hour", OpsState.hour), chart("Last day", OpsState.day), class_name="charts"),
+        rx.el.p("As this server saw it since ", OpsState.since, ".", class_name="muted"),
+    )
+
+
+def chart(title: str, data: rx.Var[list[dict[str, str | int]]]) -> rx.Component:
+    """One chart."""
+    return rx.el.figure(
+        rx.el.figcaption(title),
+        rx.recharts.bar_chart(
+            *(rx.recharts.bar(data_key=name, stack_id="all", fill=colour) for name, colour in SERIES),
+            rx.recharts.x_axis(data_key="time"),
+            rx.recharts.y_axis(allow_decimals=False, width=40),
+            rx.recharts.tooltip(),
+            data=data,
+            width="100%",
+            height=180,
+        ),
+    )
+
+
+def containers() -> rx.Component:
+    """Which containers are alive."""
+    return section("Containers", rx.el.ul(rx.foreach(OpsState.containers, container)))
+
+
+def container(one: rx.Var[ContainerRow]) -> rx.Component:
+    """A container."""
+    return rx.el.li(
+        rx.el.strong(one.place),
+        rx.el.span("version ", one.version),
+        rx.el.span("seen ", one.seen, class_name="muted"),
+    )
+
+
+def events() -> rx.Component:
+    """What happens."""
+    return section(
+        "Events",
+        rx.el.select(
+            *(rx.el.option(kind or "all kinds", value=kind) for kind in FILTERS),
+            value=OpsState.kind,
+            on_change=OpsState.choose,
+            aria_label="Kind of event",
+        ),
+        rx.el.ul(rx.foreach(OpsState.events, event), class_name="log", tab_index=0),
+    )
+
+
+def event(one: rx.Var[EventRow]) -> rx.Component:
+    """Something that happened."""
+    return rx.el.li(
+        rx.el.time(one.time),
+        rx.el.code(one.kind),
+        rx.el.span(one.text, dir="auto"),
+        rx.cond(one.submission != "", show(one.submission)),
+        key=one.number.to_string(),
+    )
+
+
+def show(id: rx.Var[str]) -> rx.Component:
+    """Shows the mail with this id."""
+    return rx.el.button("Show", on_click=OpsState.show(id), type="button", class_name="btn ghost")
+
+
+def inquiry() -> rx.Component:
+    """Finds a mail, and shows its whole life."""
+    return section(
+        "Find a mail",
+        rx.el.form(
+            rx.el.input(
+                name="words",
+                placeholder="Address, beginning of a subject, Message-ID or id",
+                aria_label="What is known of it",
+                required=True,
+                auto_complete="off",
+            ),
+            rx.el.select(
+                *(rx.el.option(kind.value, value=kind.value) for kind in By), name="by", aria_label="By"
+            ),
+            rx.el.button("Find", type="submit", class_name="btn"),
+            on_submit=OpsState.find,
+        ),
+        rx.el.p(OpsState.finding, role="status", class_name="muted"),
+        rx.el.ul(rx.foreach(OpsState.found, found)),
+        rx.cond(
+            OpsState.shown != "",
+            rx.el.div(
+                rx.el.h3(
+                    rx.cond(OpsState.shown_head != "", OpsState.shown_head, "It is not in the spool."),
+                    dir="auto",
+                ),
+                rx.cond(OpsState.can_retry, action("Try again", "retry", OpsState.shown)),
+                rx.cond(OpsState.can_cancel, action("Cancel", "cancel", OpsState.shown)),
+                rx.el.ol(rx.foreach(OpsState.life, life)),
+                class_name="life",
+            ),
+        ),
+    )
+
+
+def found(one: rx.Var[FoundRow]) -> rx.Component:
+    """A mail that was found."""
+    return rx.el.li(
+        rx.el.time(one.time),
+        rx.el.span(one.sender),
+        rx.el.strong(one.subject, dir="auto"),
+        rx.el.span(one.recipients, class_name="muted"),
+        show(one.id),
+    )
+
+
+def life(one: rx.Var[LifeRow]) -> rx.Component:
+    """A recipient, or an attempt."""
+    return rx.el.li(
+        rx.el.time(one.time),
+        rx.el.strong(one.who),
+        badge(one.status, one.status),
+        rx.el.span(one.text, dir="auto"),
+        class_name=rx.cond(one.is_attempt, "attempt", ""),
+        key=one.key,
+    )
+
+
+def people() -> rx.Component:
+    """What can be done about an account."""
+    return section(
+        "People",
+        rx.el.form(
+            rx.el.input(name="name", placeholder="Account", aria_label="Account", auto_complete="off"),
+            rx.el.input(
+                name="address",
+                placeholder="Suppressed address",
+                aria_label="Suppressed address",
+                auto_complete="off",
+            ),
+            rx.el.select(
+                *(rx.el.option(words, value=verb) for verb, words in PERSON),
+                name="verb",
+                aria_label="What to do",
+            ),
+            rx.el.button("Do it", type="submit", class_name="btn"),
+            on_submit=OpsState.ask_person,
+        ),
+        action("Invite somebody", "invite"),
+    )

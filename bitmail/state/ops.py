@@ -1,0 +1,365 @@
+"""The operator's page: how everything is, what happens, and what can be done about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import reflex as rx
+
+from bitmail import routes
+from bitmail.controlroom import Happened, Overview, Tally
+from bitmail.current import caller, off_loop, service
+from bitmail.errors import Refused
+from bitmail.words import clock_time, day_time, full_time
+from mta.events import EventKind
+from mta.health import ContainerReport
+from mta.holder import place_of
+from mta.inquiry import By
+from mta.outcomes import Status
+from mta.service import ProviderHealth, ServiceState
+from mta.spool import CANCELLABLE, RETRIABLE
+from mta.submission import Submission
+from store import StoreError
+
+LONGEST = 1000
+"""Characters taken of anything that is typed."""
+WAITING = (Status.QUEUED, Status.SENDING, Status.DEFERRED, Status.UNCERTAIN)
+QUESTIONS = {
+    "provider-out": "Take {0} out of service? Its mail goes to the others; the last one stays.",
+    "provider-in": "Put {0} back into service?",
+    "retry": "Try again what waits, failed, bounced or is uncertain of {0}? What is uncertain may arrive twice.",
+    "cancel": "Cancel what surely no provider has of {0}?",
+    "lock": "Lock {0}? Nobody gets in by that name, and every browser of theirs is logged out.",
+    "unlock": "Open {0} again?",
+    "end-sessions": "Log {0} out of every browser?",
+    "lift": "Let {0} write to {1} again?",
+    "invite": "Make an invitation? Whoever has its link can make an account.",
+}
+"""What is asked before anything is done, by what would be done."""
+
+
+@dataclass
+class Tile:
+    """A provider in one container."""
+
+    name: str
+    place: str
+    state: str
+    tone: str
+    until: str
+    success: str
+    p50: str
+    p95: str
+    flight: str
+    limit: str
+    share: str
+    error: str
+    is_out: bool
+
+
+@dataclass
+class ContainerRow:
+    """A container that is alive."""
+
+    place: str
+    version: str
+    seen: str
+
+
+@dataclass
+class EventRow:
+    """Something that happened."""
+
+    number: int
+    time: str
+    kind: str
+    text: str
+    submission: str
+
+
+@dataclass
+class FoundRow:
+    """A mail that was found."""
+
+    id: str
+    time: str
+    sender: str
+    subject: str
+    recipients: str
+
+
+@dataclass
+class LifeRow:
+    """A recipient, or an attempt, of the mail that is shown."""
+
+    key: str
+    time: str
+    who: str
+    status: str
+    text: str
+    is_attempt: bool
+
+
+class OpsState(rx.State):
+    """Everything on the operator's page; empty for everybody else."""
+
+    is_loaded: bool = False
+    problem: str = ""
+    tiles: list[Tile] = []  # noqa: RUF012 - Reflex copies the default for each client
+    containers: list[ContainerRow] = []  # noqa: RUF012
+    depth: list[tuple[str, str]] = []  # noqa: RUF012
+    oldest: str = ""
+    hour: list[dict[str, str | int]] = []  # noqa: RUF012
+    day: list[dict[str, str | int]] = []  # noqa: RUF012
+    since: str = ""
+    kind: str = ""
+    events: list[EventRow] = []  # noqa: RUF012
+    found: list[FoundRow] = []  # noqa: RUF012
+    finding: str = ""
+    shown: str = ""
+    shown_head: str = ""
+    life: list[LifeRow] = []  # noqa: RUF012
+    can_retry: bool = False
+    can_cancel: bool = False
+    question: str = ""
+    done: str = ""
+    refusal: str = ""
+    _verb: str = ""
+    _about: tuple[str, ...] = ()
+
+    @rx.event
+    async def open(self) -> None:
+        """The page is opened."""
+        self.question = self.done = self.refusal = ""
+        await self._look()
+
+    @rx.event
+    async def refresh(self) -> None:
+        """Something happened."""
+        if self.is_loaded:
+            await self._look()
+
+    @rx.event
+    async def choose(self, kind: str) -> None:
+        """Show events of one kind, or of all."""
+        self.kind = kind if isinstance(kind, str) and kind in set(EventKind) else ""
+        await self._look()
+
+    @rx.event
+    async def find(self, form: dict[str, Any]) -> None:
+        """Find mails."""
+        words, by = _text(form, "words"), _text(form, "by")
+        kind = By(by) if by in set(By) else By.ANYTHING
+        me = caller()
+        try:
+            mails = await off_loop(service().operations.find, me.user, words, kind)
+        except (Refused, StoreError) as refusal:
+            self.finding, self.found = str(refusal), []
+            return
+        zone = ZoneInfo(me.zone)
+        self.found = [_found(one, zone) for one in mails]
+        self.finding = f"{len(mails)} found." if mails else "No mail fits."
+
+    @rx.event
+    async def show(self, id: str) -> None:
+        """Show the whole life of a mail."""
+        self.shown = id[:100] if isinstance(id, str) else ""
+        await self._show()
+
+    @rx.event
+    def ask(self, verb: str, about: list[str]) -> None:
+        """Ask whether something is really wanted."""
+        if not isinstance(verb, str) or verb not in QUESTIONS or not isinstance(about, list):
+            return
+        words = tuple(str(word)[:LONGEST].strip() for word in about)
+        if len(words) != {"lift": 2, "invite": 0}.get(verb, 1):
+            return
+        if not service().operations.is_operator(caller().user):
+            return
+        self.done = self.refusal = ""
+        if not all(words):
+            self.refusal = "Type whose first."
+            return
+        self._verb, self._about = verb, words
+        self.question = QUESTIONS[verb].format(*words)
+
+    @rx.event
+    def ask_person(self, form: dict[str, Any]) -> None:
+        """The same, for what is done to an account that was typed in."""
+        verb = _text(form, "verb")
+        words = [_text(form, "name"), *([_text(form, "address")] if verb == "lift" else [])]
+        return type(self).ask(verb, words)  # type: ignore[no-any-return]
+
+    @rx.event
+    def leave(self) -> None:
+        """It is not wanted."""
+        self.question, self._verb, self._about = "", "", ()
+
+    @rx.event
+    async def confirm(self) -> None:
+        """Do what was asked about."""
+        verb, about, me = self._verb, self._about, caller()
+        self.question, self._verb, self._about = "", "", ()
+        if not verb:
+            return
+        try:
+            self.done = await off_loop(_do, me.user, verb, about)
+        except (Refused, StoreError) as refusal:
+            self.refusal = str(refusal)
+        await self._look()
+        await self._show()
+
+    async def _look(self) -> None:
+        me, operations = caller(), service().operations
+        kinds = [EventKind(self.kind)] if self.kind else []
+        try:
+            overview = await off_loop(operations.overview, me.user)
+            happened = operations.events(me.user, kinds)
+        except (Refused, StoreError) as refusal:
+            self.problem, self.is_loaded = str(refusal), False
+            return
+        zone = ZoneInfo(me.zone)
+        self.problem = ""
+        self.tiles = _tiles(overview, zone)
+        self.containers = [_container(one, overview.at) for one in overview.containers]
+        self.depth = [(status.value, f"{overview.backlog.waiting.get(status, 0):,}") for status in WAITING]
+        oldest = overview.backlog.oldest
+        self.oldest = "" if oldest is None else _span(overview.at - oldest)
+        self.hour = [_point(one, zone) for one in overview.hour]
+        self.day = [_point(one, zone) for one in overview.day]
+        self.since = day_time(overview.since, zone)
+        self.events = [_event(one, zone) for one in happened]
+        self.is_loaded = True
+
+    async def _show(self) -> None:
+        me = caller()
+        try:
+            mail = (
+                await off_loop(service().operations.submission, me.user, self.shown) if self.shown else None
+            )
+        except (Refused, StoreError):
+            mail = None
+        zone = ZoneInfo(me.zone)
+        self.shown_head = f"{mail.subject or '(no subject)'}, from {mail.sender or '<>'}" if mail else ""
+        self.life = _life(mail, zone) if mail else []
+        statuses = {one.status for one in mail.deliveries} if mail else set()
+        self.can_retry, self.can_cancel = bool(statuses & set(RETRIABLE)), bool(statuses & set(CANCELLABLE))
+
+
+def _do(user: str, verb: str, about: tuple[str, ...]) -> str:
+    operations = service().operations
+    match verb:
+        case "provider-out" | "provider-in":
+            return operations.order(user, about[0], is_out=verb == "provider-out")
+        case "retry":
+            return operations.retry(user, about[0])
+        case "cancel":
+            return operations.cancel(user, about[0])
+        case "lock" | "unlock":
+            return operations.lock(user, about[0], is_locked=verb == "lock")
+        case "end-sessions":
+            return operations.end_sessions(user, about[0])
+        case "lift":
+            return operations.lift(user, *about)
+    link = routes.invited(operations.invite(user))
+    return f"Send this link, which works once: {link}"
+
+
+def _text(form: object, name: str) -> str:
+    value = form.get(name) if isinstance(form, dict) else None
+    return value[:LONGEST].strip() if isinstance(value, str) else ""
+
+
+def _tiles(overview: Overview, zone: ZoneInfo) -> list[Tile]:
+    all_of_them = sum(sum(one.counts.values()) for report in overview.containers for one in report.providers)
+    return [
+        _tile(one, report.holder, all_of_them, zone)
+        for report in overview.containers
+        for one in report.providers
+    ]
+
+
+def _tile(one: ProviderHealth, holder: str, all_of_them: int, zone: ZoneInfo) -> Tile:
+    figures, made = one.figures, sum(one.counts.values())
+    tones = {ServiceState.IN_SERVICE: "ok", ServiceState.OUT: "bad"}
+    return Tile(
+        name=one.name,
+        place=place_of(holder),
+        state=one.state.value,
+        tone=tones.get(one.state, "wait"),
+        until="" if one.until is None else clock_time(one.until, zone),
+        success=f"{figures.success:.0%}" if figures.recent else "–",
+        p50=_ms(figures.p50) if figures.recent else "–",
+        p95=_ms(figures.p95) if figures.recent else "–",
+        flight=f"{figures.running} of {figures.concurrency}",
+        limit=f"{figures.rate:g}/s" if figures.rate else "none",
+        share=f"{made / all_of_them:.0%}" if all_of_them else "–",
+        error=one.error,
+        is_out=one.state in (ServiceState.OUT, ServiceState.TRIAL),
+    )
+
+
+def _container(report: ContainerReport, now: float) -> ContainerRow:
+    return ContainerRow(place_of(report.holder), report.version, f"{_span(now - report.at)} ago")
+
+
+def _event(happened: Happened, zone: ZoneInfo) -> EventRow:
+    event = happened.event
+    return EventRow(
+        happened.number, clock_time(event.at, zone), event.kind.value, event.text, event.submission_id
+    )
+
+
+def _found(mail: Submission, zone: ZoneInfo) -> FoundRow:
+    first = ", ".join(f"{one.recipient} {one.status}" for one in mail.deliveries[:3])
+    more = len(mail.deliveries) - 3
+    recipients = f"{first} and {more} more" if more > 0 else first
+    return FoundRow(mail.id, day_time(mail.created, zone), mail.sender, mail.subject[:200], recipients)
+
+
+def _life(mail: Submission, zone: ZoneInfo) -> list[LifeRow]:
+    rows = [
+        LifeRow(
+            "accepted", full_time(mail.created, zone), mail.id, "", "accepted, and on disk", is_attempt=False
+        )
+    ]
+    for one in mail.deliveries[:100]:
+        rows.append(
+            LifeRow(
+                one.id,
+                full_time(one.updated, zone),
+                one.recipient,
+                one.status.value,
+                one.detail,
+                is_attempt=False,
+            )
+        )
+        for number, made in enumerate(one.attempts, 1):
+            outcome = str(made.outcome or "running")
+            when = full_time(made.at, zone)
+            text = f"{outcome}, {made.ms} ms. {made.detail}"
+            rows.append(LifeRow(f"{one.id}/{number}", when, made.provider, "", text, is_attempt=True))
+    return rows
+
+
+def _point(tally: Tally, zone: ZoneInfo) -> dict[str, str | int]:
+    return {
+        "time": clock_time(tally.at, zone)[:5],
+        "sent": tally.sent,
+        "failed": tally.failed,
+        "held": tally.held,
+    }
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 10 else f"{seconds * 1000:.0f} ms"
+
+
+def _span(seconds: float) -> str:
+    seconds = max(0.0, seconds)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

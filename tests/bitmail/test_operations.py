@@ -1,0 +1,248 @@
+"""The operator's page: what it shows and does, and that it does nothing for anybody else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bitmail.controlroom import ControlRoom
+from bitmail.current import serving
+from bitmail.door import Client
+from bitmail.errors import LogInRefused, Refused
+from bitmail.operations import NotForYou, Operations
+from bitmail.service import Service
+from bitmail.state.ops import QUESTIONS, OpsState
+from mta.desk import Desk
+from mta.events import Event, EventKind, StatusChange
+from mta.inquiry import By
+from mta.outcomes import Status
+from mta.service import ServiceState
+from store import Database
+from tests.bitmail.conftest import PASSWORD, make_service
+from tests.bitmail.test_controller import browser, merged
+from tests.mta.scripted import Clock, mail, wait_until
+
+
+@pytest.fixture
+def operated(tmp_path: Path) -> Iterator[Service]:
+    """A service with two providers, an operator called ada, and eve, who is none."""
+    service = make_service(
+        tmp_path, operators="Ada, root", providers="loopback?name=first loopback?name=second", signup="invite"
+    )
+    for name in ("ada", "eve"):
+        service.model.accounts.create(name, PASSWORD)
+    service.start()
+    with serving(service):
+        yield service
+    service.stop()
+
+
+def test_every_operation_when_asked_by_anybody_else_then_refused_and_nothing_is_done(
+    operated: Service,
+) -> None:
+    operations = operated.operations
+    sent = operated.container.submit(mail("ada@localhost", not_before=4e9))
+    calls = [
+        lambda by: operations.overview(by),
+        lambda by: operations.events(by),
+        lambda by: operations.find(by, "ada@localhost", By.ANYTHING),
+        lambda by: operations.submission(by, sent.id),
+        lambda by: operations.order(by, "first", is_out=True),
+        lambda by: operations.retry(by, sent.id),
+        lambda by: operations.cancel(by, sent.id),
+        lambda by: operations.lift(by, "ada", "x@example.com"),
+        lambda by: operations.lock(by, "ada", is_locked=True),
+        lambda by: operations.end_sessions(by, "ada"),
+        lambda by: operations.invite(by),
+    ]
+    public = {name for name in vars(Operations) if not name.startswith("_")} - {"is_operator"}
+    assert len(calls) == len(public), "one of them is not tried"
+    before = operated.store.count({})
+    for by in ("eve", "", "ADA", "ada "):
+        for call in calls:
+            with pytest.raises(NotForYou):
+                call(by)
+    assert operated.store.count({}) == before
+    assert operated.container.submission(sent.id) == sent
+
+
+def test_order_then_the_provider_is_out_and_it_is_written_down_who_did_it(operated: Service) -> None:
+    assert operated.operations.order("ada", "first", is_out=True) == "ada took first out of service."
+    wait_until(lambda: operated.container.health()[0].state is ServiceState.OUT)
+    assert operated.operations.order("ada", "first", is_out=False)
+    wait_until(lambda: operated.container.health()[0].state is ServiceState.IN_SERVICE)
+    details = [one.detail for one in operated.model.audit.page("ada")]
+    assert details[:2] == ["put first back into service", "took first out of service"]
+    with pytest.raises(Refused, match="no provider third"):
+        operated.operations.order("ada", "third", is_out=True)
+
+
+def test_cancel_and_retry_say_how_many_deliveries_they_changed(operated: Service) -> None:
+    sent = operated.container.submit(mail("a@example.com", "b@example.com", not_before=4e9))
+    assert "cancelled 2 deliveries" in operated.operations.cancel("ada", sent.id)
+    assert "cancelled 0 deliveries" in operated.operations.cancel("ada", sent.id)
+    assert "tried 0 deliveries" in operated.operations.retry("ada", sent.id)
+    with pytest.raises(Refused, match="no such mail"):
+        operated.operations.retry("ada", "nothing")
+
+
+def test_what_is_done_to_an_account_is_done_and_written_down(operated: Service) -> None:
+    operations, model = operated.operations, operated.model
+    _, secret = model.log_in("eve", PASSWORD)
+    assert "ended 1 sessions of eve" in operations.end_sessions("ada", "EVE@localhost")
+    assert model.sessions.find(secret) is None
+    operations.lock("ada", "eve", is_locked=True)
+    with pytest.raises(LogInRefused):
+        model.log_in("eve", PASSWORD)
+    operations.lock("ada", "eve", is_locked=False)
+    model.suppressions.add("eve", "x@example.com", Status.BOUNCED, "gone")
+    operations.lift("ada", "eve", " x@example.com ")
+    assert not model.suppressions.page("eve")
+    for refused in (
+        lambda: operations.lift("ada", "eve", "x@example.com"),
+        lambda: operations.lock("ada", "ada", is_locked=True),
+        lambda: operations.lock("ada", "nobody", is_locked=True),
+        lambda: operations.end_sessions("ada", "no such name!"),
+    ):
+        with pytest.raises(Refused):
+            refused()
+    code = operations.invite("ada")
+    assert model.door.enter("bob", PASSWORD, Client(invitation=code)).account.name == "bob"
+
+
+def test_page_when_an_operator_opens_it_then_all_is_there(operated: Service) -> None:
+    sent = operated.container.submit(mail("x@example.com", sender="ada@localhost", subject="Hello operators"))
+    wait_until(lambda: _status(operated, sent.id) is Status.SENT)
+    wait_until(lambda: bool(operated.container.containers()))
+
+    async def calls(secret: str) -> dict[str, Any]:
+        async with browser(secret, "/ops") as call:
+            told = merged(await call(OpsState, "open"), OpsState)
+            told |= merged(
+                await call(OpsState, "find", form={"words": "hello op", "by": "subject"}), OpsState
+            )
+            told |= merged(await call(OpsState, "show", id=told["found"][0].id), OpsState)
+            return told | merged(await call(OpsState, "choose", kind="WARNING"), OpsState)
+
+    told = asyncio.run(calls(_secret(operated, "ada")))
+    assert [tile.name for tile in told["tiles"]] == ["first", "second"]
+    assert dict(told["depth"])["queued"] == "0"
+    assert sum(point["sent"] for point in told["hour"]) == 1
+    assert len(told["hour"]) == 60
+    assert len(told["day"]) == 48
+    assert told["containers"][0].version
+    assert told["shown_head"].startswith("Hello operators")
+    assert [row.is_attempt for row in told["life"]] == [False, False, True]
+    assert told["is_loaded"] is True
+
+
+def test_page_when_anybody_else_opens_it_then_it_shows_and_does_nothing(operated: Service) -> None:
+    operated.container.submit(mail("ada@localhost", subject="private"))
+
+    async def calls(secret: str) -> list[Any]:
+        async with browser(secret, "/ops") as call:
+            deltas = await call(OpsState, "open")
+            deltas += await call(OpsState, "refresh")
+            deltas += await call(OpsState, "find", form={"words": "private", "by": "subject"})
+            deltas += await call(OpsState, "ask", verb="provider-out", about=["first"])
+            deltas += await call(OpsState, "confirm")
+            return deltas
+
+    deltas = asyncio.run(calls(_secret(operated, "eve")))
+    told = merged(deltas, OpsState)
+    assert "operators" in told["problem"]
+    assert not told.get("tiles")
+    assert not told.get("found")
+    assert not told.get("question")
+    assert "private@" not in repr(deltas)
+    assert operated.container.health()[0].state is ServiceState.IN_SERVICE
+
+
+def test_an_action_is_done_only_once_it_is_confirmed(operated: Service) -> None:
+    async def calls(secret: str) -> list[dict[str, Any]]:
+        async with browser(secret, "/ops") as call:
+            await call(OpsState, "open")
+            asked = merged(await call(OpsState, "ask", verb="lock", about=["eve"]), OpsState)
+            left = merged(await call(OpsState, "leave"), OpsState)
+            nothing = merged(await call(OpsState, "confirm"), OpsState)
+            operated.model.log_in("eve", PASSWORD)
+            form = {"verb": "lock", "name": "eve", "address": ""}
+            await call(OpsState, "ask_person", form=form)
+            done = merged(await call(OpsState, "confirm"), OpsState)
+            again = merged(await call(OpsState, "confirm"), OpsState)
+            return [asked, left, nothing, done, again]
+
+    asked, left, nothing, done, again = asyncio.run(calls(_secret(operated, "ada")))
+    assert asked["question"].startswith("Lock eve?")
+    assert left["question"] == ""
+    assert "done" not in nothing
+    assert done["done"] == "ada locked eve."
+    assert "done" not in again
+    with pytest.raises(LogInRefused):
+        operated.model.log_in("eve", PASSWORD)
+
+
+def test_whatever_a_client_sends_breaks_nothing(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    values = (None, 7, {}, [], [[]], ["a", "b", "c"], "eve", [None, 1], {"words": 1, "verb": []})
+
+    async def calls(secret: str) -> None:
+        async with browser(secret, "/ops") as call:
+            for value in values:
+                for verb in (*QUESTIONS, "drop", None, []):
+                    await call(OpsState, "ask", verb=verb, about=value)
+                await call(OpsState, "ask_person", form=value)
+                await call(OpsState, "find", form=value)
+                await call(OpsState, "show", id=value)
+                await call(OpsState, "choose", kind=value)
+                await call(OpsState, "confirm")
+
+    service.operations.operators = ("ada",)
+    asyncio.run(calls(_secret(service, "ada")))
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_control_room_counts_by_the_minute_and_forgets_what_is_a_day_old(tmp_path: Path) -> None:
+    database, clock = Database(f"sqlite:///{tmp_path / 'x.db'}"), Clock()
+    room = ControlRoom(Desk(database), clock)
+    clock.now = 6000.0 * 60
+    for status, minutes in ((Status.SENT, 0), (Status.FAILED, 1), (Status.SENDING, 1), (Status.DEFERRED, 90)):
+        clock.forward(minutes * 60)
+        room._changed(StatusChange(clock(), "ann", "s", "d", "r", status, "smtp", ""))
+    hour = room._tallies(clock(), 60, 1)
+    assert [(one.at, one.held) for one in hour if one.held] == [(clock(), 1)]
+    day = room._tallies(clock(), 24 * 60, 30)
+    assert (sum(one.sent for one in day), sum(one.failed for one in day)) == (1, 1)
+    clock.forward(86400)
+    room._changed(StatusChange(clock(), "ann", "s", "d", "r", Status.SENT, "smtp", ""))
+    assert len(room._minutes) == 1
+    database.close()
+
+
+def test_control_room_keeps_the_newest_events_and_none_of_each_mail(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'x.db'}")
+    room = ControlRoom(Desk(database))
+    assert room.has_news()
+    assert not room.has_news()
+    room._heard(Event(EventKind.OK, 1.0, "took a mail", submission_id="s"))
+    for number in range(600):
+        room._heard(Event(EventKind.WARNING, 1.0, str(number)))
+    room._heard(Event(EventKind.FATAL, 1.0, "out"))
+    assert room.has_news()
+    assert [one.event.text for one in room.events(limit=2)] == ["out", "599"]
+    assert [one.event.text for one in room.events([EventKind.FATAL])] == ["out"]
+    assert len(room.events(limit=1000)) == 500
+    database.close()
+
+
+def _secret(service: Service, name: str) -> str:
+    return service.model.log_in(name, PASSWORD)[1]
+
+
+def _status(service: Service, id: str) -> Status:
+    found = service.container.submission(id)
+    assert found is not None
+    return found.deliveries[0].status
