@@ -68,6 +68,13 @@ def test(context, only=""):  # noqa: PT028 - a task, not a test
     become(["-m", "pytest", *shlex.split(only)])
 
 
+@task(help={"only": "a part, as for test"})
+def test_deploy(context, only=""):  # noqa: PT028 - a task, not a test
+    """Deploy to hosts that this makes here, and let them fail; as root, in some minutes."""
+    build(context)
+    become(["-m", "pytest", "tests/deploy", "-m", "lab", *shlex.split(only)])
+
+
 @task
 def test_manual(context):
     """Send a real mail by each provider, if you like; then serve a throwaway BitMail and say what to try."""

@@ -12,6 +12,8 @@ from tests.deploy.project import DOMAIN
 from tests.e2e.test_the_whole_path import PASSWORD
 from tests.mta.scripted import wait_until
 
+pytestmark = pytest.mark.lab
+
 
 @pytest.fixture(params=["web1", "web2"])
 def neighbours(stage: Stage, request: pytest.FixtureRequest) -> Iterator[str]:

@@ -22,6 +22,8 @@ from tests.deploy.project import DOMAIN
 from tests.fakes.esp import Esp
 from tests.store import postgres
 
+pytestmark = pytest.mark.lab
+
 MAILS = 5_000
 CLIENTS = 12
 """On each host."""

@@ -18,6 +18,7 @@ from tests.deploy.project import DOMAIN, PASSPHRASE, SEALED
 from tests.e2e.test_the_whole_path import PASSWORD, compose, log_in
 from tests.mta.scripted import wait_until
 
+pytestmark = pytest.mark.lab
 ORIGIN = f"https://{DOMAIN}"
 
 BROKEN = "raise RuntimeError('broken')"
