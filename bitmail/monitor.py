@@ -119,7 +119,8 @@ class Monitor:
         except (StoreError, TimeoutError) as error:
             log.warning("no metrics: %r", error)
             return _answer(503, {"error": "The spool cannot be read now."})
-        return Response(text, headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+        headers = {"content-type": CONTENT_TYPE, "cache-control": "no-store", "x-content-type-options": "nosniff"}
+        return Response(text, headers=headers)
 
     def _may_read(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)

@@ -39,7 +39,6 @@ PUBLIC_ROUTES = frozenset(
         # Each hook proves on its own who calls.
         *(f"{HOOKS}/{name}" for name in ("ses", "sendgrid", "mailgun", "mailgun/incoming")),
         *(f"{HOOKS}/{name}" for name in ("mailgun/incoming/mime", "sendgrid/incoming")),
-        *("/alive", "/ready", "/metrics"),
     )
 )
 """Routes that answer without a session."""
