@@ -119,7 +119,11 @@ class Monitor:
         except (StoreError, TimeoutError) as error:
             log.warning("no metrics: %r", error)
             return _answer(503, {"error": "The spool cannot be read now."})
-        headers = {"content-type": CONTENT_TYPE, "cache-control": "no-store", "x-content-type-options": "nosniff"}
+        headers = {
+            "content-type": CONTENT_TYPE,
+            "cache-control": "no-store",
+            "x-content-type-options": "nosniff",
+        }
         return Response(text, headers=headers)
 
     def _may_read(self, scope: Scope) -> bool:
