@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from bitmail.audit import Action, Audit
 from bitmail.controlroom import ControlRoom, Happened, Overview
@@ -12,6 +12,7 @@ from bitmail.model import MailModel
 from mta.desk import Desk
 from mta.events import EventKind
 from mta.inquiry import By
+from mta.outcomes import Answer
 from mta.spool import RETRIABLE
 from mta.submission import Submission
 
@@ -33,7 +34,14 @@ class Operations:
     """
 
     def __init__(
-        self, operators: Collection[str], model: MailModel, desk: Desk, invitations: Invitations, audit: Audit
+        self,
+        operators: Collection[str],
+        model: MailModel,
+        desk: Desk,
+        invitations: Invitations,
+        audit: Audit,
+        *,
+        check: Callable[[str], Answer] | None = None,
     ) -> None:
         """
         Args:
@@ -42,7 +50,9 @@ class Operations:
             desk: of the spool.
             invitations: every invitation.
             audit: where it is written down who did what.
+            check: asks a provider of this process whether its credentials are good; None where there is none here.
         """
+        self._ask = check
         self.operators = tuple(dict.fromkeys(operators))
         self.room = ControlRoom(desk)
         self._model = model
@@ -89,6 +99,17 @@ class Operations:
         return self._note(
             by, f"took {provider} out of service" if is_out else f"put {provider} back into service"
         )
+
+    def check(self, by: str, provider: str) -> str:
+        """Ask a provider whether its credentials are good; with bad ones it leaves service at once."""
+        self._check(by)
+        if self._ask is None:
+            raise Refused("The providers are in python -m mta, which checks them when it starts.")
+        try:
+            answer = self._ask(provider)
+        except KeyError:
+            raise Refused(f"There is no provider {provider[:100]}.") from None
+        return self._note(by, f"checked {provider}: {answer.detail}")
 
     def retry(self, by: str, id: str) -> str:
         """Try again what waits, failed, bounced or is uncertain of a mail."""

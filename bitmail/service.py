@@ -25,6 +25,7 @@ from bitmail.settings import Settings
 from bitmail.shutdown import ExitStatus
 from mta.addresses import parse_recipients
 from mta.configuration import ConfigurationError
+from mta.container import Container
 from mta.desk import Desk
 from mta.hooks.bucket import Buckets
 from mta.incoming import IncomingMail
@@ -125,6 +126,7 @@ class Service:
             self.container,
             Invitations(self.store),
             Audit(self.store),
+            check=self.container.check if isinstance(self.container, Container) else None,
         )
         self.incoming = Incoming(
             self.store,

@@ -108,6 +108,7 @@ def tile(one: rx.Var[Tile]) -> rx.Component:
         rx.cond(one.error != "", rx.el.p(one.error, class_name="muted")),
         rx.el.footer(
             rx.el.span(one.place, class_name="muted"),
+            action("Check", "check", one.name),
             rx.cond(
                 one.is_out,
                 action("Put back", "provider-in", one.name),

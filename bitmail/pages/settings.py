@@ -37,6 +37,7 @@ def settings() -> rx.Component:
                         looks(),
                         reading(),
                         writing(),
+                        suppressed(),
                         password(),
                         second_factor(),
                         sessions(),
@@ -167,6 +168,34 @@ def writing() -> rx.Component:
             "Undo after Send",
             SettingsState.undo,
             [(str(seconds), f"{seconds} seconds" if seconds else "Off") for seconds in UNDO_CHOICES],
+        ),
+    )
+
+
+def suppressed() -> rx.Component:
+    """Addresses that came back or complained."""
+    return rx.cond(
+        SettingsState.suppressed.length() > 0,
+        section(
+            "Addresses that came back",
+            "Send warns before a mail goes to one of these again.",
+            rx.el.ul(
+                rx.foreach(
+                    SettingsState.suppressed,
+                    lambda one: rx.el.li(
+                        rx.el.span(one.why),
+                        rx.el.button(
+                            "Warn no more",
+                            on_click=SettingsState.lift(one.address),
+                            type="button",
+                            class_name="btn ghost",
+                            aria_label="Warn no more of " + one.address,
+                        ),
+                        key=one.address,
+                    ),
+                ),
+                aria_label="Addresses that came back",
+            ),
         ),
     )
 

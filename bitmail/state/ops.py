@@ -29,6 +29,7 @@ WAITING = (Status.QUEUED, Status.SENDING, Status.DEFERRED, Status.UNCERTAIN)
 QUESTIONS = {
     "provider-out": "Take {0} out of service? Its mail goes to the others; the last one stays.",
     "provider-in": "Put {0} back into service?",
+    "check": "Ask {0} whether its credentials are good? No mail is sent; with bad ones it leaves service.",
     "retry": "Try again what waits, failed, bounced or is uncertain of {0}? What is uncertain may arrive twice.",
     "cancel": "Cancel what surely no provider has of {0}?",
     "lock": "Lock {0}? Nobody gets in by that name, and every browser of theirs is logged out.",
@@ -253,6 +254,8 @@ def _do(user: str, verb: str, about: tuple[str, ...]) -> str:
     match verb:
         case "provider-out" | "provider-in":
             return operations.order(user, about[0], is_out=verb == "provider-out")
+        case "check":
+            return operations.check(user, about[0])
         case "retry":
             return operations.retry(user, about[0])
         case "cancel":

@@ -16,6 +16,7 @@ from bitmail.preferences import Preferences
 from bitmail.refusal import REFUSAL_COOKIE, Refusal
 from bitmail.sessions import Visit
 from bitmail.state.session import SessionState
+from bitmail.suppressions import Suppression
 from bitmail.tokens import Scope, Token
 from bitmail.view import number
 from bitmail.words import browser_name, day_time
@@ -56,6 +57,14 @@ class RecordRow:
     is_bad: bool
 
 
+@dataclass
+class SuppressedRow:
+    """An address that came back or complained."""
+
+    address: str
+    why: str
+
+
 class SettingsState(rx.State):
     """Everything on the settings page."""
 
@@ -69,6 +78,7 @@ class SettingsState(rx.State):
     undo: str = "10"
     shortcuts: bool = True
     senders: list[str] = []  # noqa: RUF012 - Reflex copies the default for each client
+    suppressed: list[SuppressedRow] = []  # noqa: RUF012
     sessions: list[SessionRow] = []  # noqa: RUF012
     tokens: list[TokenRow] = []  # noqa: RUF012
     records: list[RecordRow] = []  # noqa: RUF012
@@ -111,6 +121,13 @@ class SettingsState(rx.State):
         """Ask again before images of this sender are loaded."""
         me = caller()
         await off_loop(service().model.trusted.forget, me.user, str(sender))
+        await self._look()
+
+    @rx.event
+    async def lift(self, address: str) -> None:
+        """Write to this address again without being warned."""
+        me = caller()
+        await off_loop(service().model.suppressions.lift, me.user, str(address))
         await self._look()
 
     @rx.event
@@ -196,6 +213,7 @@ class SettingsState(rx.State):
         self.address = service().model.accounts.account(me.user).address
         zone = ZoneInfo(me.zone)
         self.senders = found.senders
+        self.suppressed = [SuppressedRow(one.address, one.warning) for one in found.suppressed]
         self.sessions = [
             SessionRow(
                 visit.id,
@@ -240,6 +258,7 @@ def _field(form: object, name: str) -> str:
 class _Found:
     preferences: Preferences
     senders: list[str]
+    suppressed: list[Suppression]
     sessions: list[Visit]
     tokens: list[Token]
     records: list[Record]
@@ -251,6 +270,7 @@ def _load(user: str) -> _Found:
     return _Found(
         model.preferences.of(user),
         model.trusted.of(user),
+        model.suppressions.page(user),
         model.sessions.of(user),
         model.tokens.of(user),
         model.audit.page(user, limit=20),

@@ -75,6 +75,7 @@ OFFERED = {
         "open",
         "change",
         "forget_sender",
+        "lift",
         "end_session",
         "end_other_sessions",
         "make_token",

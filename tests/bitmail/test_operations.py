@@ -110,6 +110,9 @@ def test_what_is_done_to_an_account_is_done_and_written_down(operated: Service) 
     ):
         with pytest.raises(Refused):
             refused()
+    assert "no credentials to check" in operations.check("ada", "first")
+    with pytest.raises(Refused, match="no provider"):
+        operations.check("ada", "none")
     code = operations.invite("ada")
     assert model.door.enter("bob", PASSWORD, Client(invitation=code)).account.name == "bob"
 

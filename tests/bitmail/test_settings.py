@@ -6,6 +6,7 @@ import asyncio
 import mailbox
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pyotp
@@ -17,9 +18,12 @@ from bitmail.errors import LogInRefused, NoSuchMail, Refused
 from bitmail.mailboxes import MailboxName
 from bitmail.preferences import Density, Editor, Images, Preferences, Theme
 from bitmail.service import Service
+from bitmail.state.settings import SettingsState
 from bitmail.tokens import Scope
 from mta.incoming import IncomingMail
+from mta.outcomes import Status
 from tests.bitmail.conftest import PASSWORD
+from tests.bitmail.test_controller import browser, merged
 
 Api = Callable[[], httpx.AsyncClient]
 
@@ -143,6 +147,24 @@ def test_a_deleted_account_leaves_nothing_but_its_taken_name(service: Service, a
         arrive(service, "ada", b"Subject: late\r\n\r\nx", 2)
     assert len(model.mailboxes.page("eve", MailboxName.INBOX).mails) == 1
     assert model.tokens.of("eve")
+
+
+def test_an_address_that_came_back_is_shown_in_settings_and_lifted_there(service: Service) -> None:
+    model = service.model
+    secret = model.log_in("ada", PASSWORD)[1]
+    model.suppressions.add("ada", "x@example.com", Status.BOUNCED, "The mailbox does not exist.")
+    model.suppressions.add("eve", "x@example.com", Status.BOUNCED, "gone")
+
+    async def calls() -> tuple[dict[str, Any], dict[str, Any]]:
+        async with browser(secret, "/settings") as call:
+            shown = merged(await call(SettingsState, "open"), SettingsState)
+            return shown, merged(await call(SettingsState, "lift", address="x@example.com"), SettingsState)
+
+    shown, after = asyncio.run(calls())
+    assert [row.address for row in shown["suppressed"]] == ["x@example.com"]
+    assert "does not exist" in shown["suppressed"][0].why
+    assert after["suppressed"] == []
+    assert model.suppressions.page("eve")
 
 
 def test_a_password_is_changed_by_its_form_and_this_browser_stays_in(service: Service, api: Api) -> None:
