@@ -52,6 +52,7 @@ def test_every_operation_when_asked_by_anybody_else_then_refused_and_nothing_is_
         lambda by: operations.find(by, "ada@localhost", By.ANYTHING),
         lambda by: operations.submission(by, sent.id),
         lambda by: operations.order(by, "first", is_out=True),
+        lambda by: operations.check(by, "first"),
         lambda by: operations.retry(by, sent.id),
         lambda by: operations.cancel(by, sent.id),
         lambda by: operations.lift(by, "ada", "x@example.com"),
