@@ -46,6 +46,7 @@ def shell(here: str, *panes: rx.Component, is_open: rx.Var[bool] | bool = False)
         custom_attrs={
             "data-density": SessionState.density,
             "data-theme": SessionState.theme,
+            "data-shortcuts": rx.cond(SessionState.shortcuts, "1", "0"),
             "data-open": rx.cond(is_open, "1", "0"),
             "data-hydrated": rx.cond(rx.State.is_hydrated, "1", "0"),
         },
