@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from bitmail import routes
 from bitmail.cards import write_csv, write_vcards
 from bitmail.contacts import Contact
-from bitmail.current import off_loop, service, session_of
+from bitmail.current import off_loop, service
+from bitmail.reading import guarded
+from bitmail.sessions import Session
 
 
 def downloads() -> list[Route]:
@@ -23,12 +25,9 @@ def downloads() -> list[Route]:
 
 
 def _contacts(write: Callable[[Iterable[Contact]], str], kind: str, name: str) -> Callable[..., object]:
-    async def answer(request: Request) -> Response:
-        session = await session_of(request.headers.get("cookie", ""))
-        if session is None:
-            return PlainTextResponse("Log in first.\n", 401)
+    async def answer(_: Request, session: Session) -> Response:
         text = await off_loop(lambda: write(service().model.contacts.everyone(session.user)))
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Response(text.encode(), media_type=f"{kind}; charset=utf-8", headers=headers)
 
-    return answer
+    return guarded(answer)

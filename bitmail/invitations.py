@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
 from collections.abc import Callable
 
+from bitmail.digests import digest_of
 from store import JsonStore
 
 DAYS = 14.0
@@ -24,20 +24,16 @@ class Invitations:
         """Make an invitation that is good for `days`, and return its code."""
         code = secrets.token_urlsafe(16)
         expires = repr(self._clock() + days * 86_400)
-        self._store.put({"kind": "invitation", "hash": _hash(code), "expires": expires, "used_by": ""})
+        self._store.put({"kind": "invitation", "hash": digest_of(code), "expires": expires, "used_by": ""})
         return code
 
     def use(self, code: str, name: str) -> bool:
         """Use the code up for the account of this name; whether it was open."""
-        found = self._store.get({"kind": "invitation", "hash": _hash(code), "used_by": ""}, limit=1)
+        found = self._store.get({"kind": "invitation", "hash": digest_of(code), "used_by": ""}, limit=1)
         if not found or self._clock() >= float(found[0].data["expires"]):
             return False
         return self._store.update_by_id(found[0].id, {"used_by": name}, expecting={"used_by": ""})
 
     def give_back(self, code: str, name: str) -> None:
         """Open the code again: no account came of it."""
-        self._store.update({"kind": "invitation", "hash": _hash(code), "used_by": name}, {"used_by": ""})
-
-
-def _hash(code: str) -> str:
-    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
+        self._store.update({"kind": "invitation", "hash": digest_of(code), "used_by": name}, {"used_by": ""})

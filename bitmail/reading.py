@@ -135,7 +135,7 @@ async def source(request: Request, session: Session) -> Response:
 def routes() -> list[Route]:
     """The routes; every one of them needs a session."""
     return [
-        Route(path, _guarded(answer), methods=["GET"])
+        Route(path, guarded(answer), methods=["GET"])
         for path, answer in (
             ("/mail/{id}/view", view),
             ("/mail/{id}/file/{number}", file),
@@ -146,8 +146,10 @@ def routes() -> list[Route]:
     ]
 
 
-def _guarded(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
-    async def guarded(request: Request) -> Response:
+def guarded(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
+    """The same for who is logged in alone; what is somebody else's is answered like what is not there."""
+
+    async def asked(request: Request) -> Response:
         session = await session_of(request.headers.get("cookie", ""))
         if session is None:
             return PlainTextResponse("Log in first.\n", 401)
@@ -156,7 +158,7 @@ def _guarded(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
         except NoSuchMail as missing:
             return PlainTextResponse(f"{missing}\n", 404)
 
-    return guarded
+    return asked
 
 
 def _id(request: Request) -> int:

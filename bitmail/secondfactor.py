@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 import time
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 
 import pyotp
 
+from bitmail.digests import digest_of
 from bitmail.errors import LogInRefused
 from store import Entry, JsonStore
 
@@ -73,7 +73,7 @@ class SecondFactor:
                 "totp": secret,
                 "totp_offered": "",
                 "totp_step": str(step),
-                "recovery": "\n".join(_hash(recovery) for recovery in codes),
+                "recovery": "\n".join(digest_of(recovery) for recovery in codes),
             },
         )
         return codes
@@ -105,7 +105,7 @@ class SecondFactor:
         if step is not None:
             return {"totp_step": str(step)} if step > int(entry.data.get("totp_step") or 0) else None
         kept = entry.data.get("recovery", "").split()
-        spent = _hash(code)
+        spent = digest_of(code)
         return {"recovery": "\n".join(hash for hash in kept if hash != spent)} if spent in kept else None
 
     def _step(self, secret: str, code: str) -> int | None:
@@ -127,7 +127,3 @@ class SecondFactor:
         if entry is None:
             raise LogInRefused(f"There is no account “{user}” here.")
         return entry
-
-
-def _hash(code: str) -> str:
-    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bitmail.digests import digest_of
 from store import Entry, JsonStore
 
 IDLE = 7 * 86400.0
@@ -75,7 +75,7 @@ class Sessions:
         self._store.put(
             {
                 "kind": "session",
-                "hash": _hash(secret),
+                "hash": digest_of(secret),
                 "user": user,
                 "created": now,
                 "seen": now,
@@ -89,7 +89,7 @@ class Sessions:
         """The session of a secret, unless there is none or it has expired."""
         if not secret or len(secret) > 128:
             return None
-        found = self._store.get({"kind": "session", "hash": _hash(secret)}, limit=1)
+        found = self._store.get({"kind": "session", "hash": digest_of(secret)}, limit=1)
         if not found:
             return None
         entry, now = found[0], self._clock()
@@ -134,13 +134,9 @@ class Sessions:
 
     def close(self, secret: str) -> None:
         """End a session; from now on its secret opens nothing."""
-        for entry in self._store.get({"kind": "session", "hash": _hash(secret)}):
+        for entry in self._store.get({"kind": "session", "hash": digest_of(secret)}):
             self._store.remove(entry.id)
 
     def _is_over(self, entry: Entry) -> bool:
         now = self._clock()
         return now - float(entry.data["created"]) > LONGEST or now - float(entry.data["seen"]) > IDLE
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bitmail.digests import digest_of
 from bitmail.errors import Refused
 from store import JsonStore
 
@@ -80,7 +80,7 @@ class Tokens:
         self._store.put(
             {
                 "kind": "token",
-                "hash": _hash(secret),
+                "hash": digest_of(secret),
                 "user": user,
                 "name": name,
                 "scopes": " ".join(chosen),
@@ -94,7 +94,7 @@ class Tokens:
         """The token of a secret, unless there is none or it has expired."""
         if not secret.startswith(PREFIX) or len(secret) > 128:
             return None
-        found = self._store.get({"kind": "token", "hash": _hash(secret)}, limit=1)
+        found = self._store.get({"kind": "token", "hash": digest_of(secret)}, limit=1)
         token = _token(found[0].id, found[0].data) if found else None
         return token if token is not None and self._clock() < token.expires else None
 
@@ -122,7 +122,3 @@ def _token(id: int, data: Mapping[str, str]) -> Token:
         float(data["created"]),
         float(data["expires"]),
     )
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

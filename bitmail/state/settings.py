@@ -112,7 +112,7 @@ class SettingsState(rx.State):
             return None
         if field == "zone" and wanted.zone:
             await off_loop(service().model.sessions.set_zone, me, wanted.zone)
-        self.errors = {key: text for key, text in self.errors.items() if key != field}
+        self._mend(field)
         self._take(wanted)
         return SessionState.refresh
 
@@ -159,7 +159,7 @@ class SettingsState(rx.State):
         except Refused as refused:
             self.errors = {**self.errors, "token": str(refused)}
             return
-        self.errors = {key: text for key, text in self.errors.items() if key != "token"}
+        self._mend("token")
         await self._look()
 
     @rx.event
@@ -189,7 +189,7 @@ class SettingsState(rx.State):
             self.errors = {**self.errors, "code": str(refused)}
             return
         self.recovery, self.enrolment, self.enrolment_picture = list(codes), "", ""
-        self.errors = {key: text for key, text in self.errors.items() if key != "code"}
+        self._mend("code")
         await self._look()
 
     @rx.event
@@ -203,7 +203,7 @@ class SettingsState(rx.State):
             self.errors = {**self.errors, "code": str(refused)}
             return
         self.recovery = []
-        self.errors = {key: text for key, text in self.errors.items() if key != "code"}
+        self._mend("code")
         await self._look()
 
     async def _look(self) -> None:
@@ -240,6 +240,10 @@ class SettingsState(rx.State):
         ]
         self.has_second_factor = found.has_second_factor
         self.is_loaded = True
+
+    def _mend(self, field: str) -> None:
+        """Whatever was wrong with a field is right now."""
+        self.errors = {key: text for key, text in self.errors.items() if key != field}
 
     def _take(self, wanted: Preferences) -> None:
         self.display_name, self.zone = wanted.display_name, wanted.zone
