@@ -75,10 +75,14 @@ def _dropped(event: rx.Var[Any]) -> rx.Var[str]:
 
 
 def _shortcut(event: rx.Var[Any]) -> rx.Var[str]:
-    """The key, or "" when something else is meant by it: a letter being typed, or a shortcut of the browser."""
+    """The key, or "" when it is no shortcut: a letter being typed, the browser's own, or all of them are off.
+
+    Whether they are off is asked of the page at each key: the listener is set once, and knows no later state.
+    """
+    off = """document.querySelector('[data-shortcuts="0"]')"""
     busy = f"({event!s}.ctrlKey || {event!s}.metaKey || {event!s}.altKey || {event!s}.isComposing)"
     typing = f"{event!s}.target.closest?.('input, textarea, select, [contenteditable], [popover]')"
-    return rx.Var(_js_expr=f"({busy} || {typing} ? '' : {event!s}.key)", _var_type=str)
+    return rx.Var(_js_expr=f"({off} || {busy} || {typing} ? '' : {event!s}.key)", _var_type=str)
 
 
 def link(*content: rx.Component | str | rx.Var[str], to: str | rx.Var[str], **props: Any) -> rx.Component:

@@ -267,9 +267,7 @@ def keys() -> rx.Component:
     is_shortcut = rx.Var.create(list(KEYS))
     return rx.fragment(
         KeyListener.create(
-            on_key_down=lambda key: rx.cond(
-                SessionState.shortcuts & is_shortcut.contains(key), KeysState.press(key), rx.noop()
-            )
+            on_key_down=lambda key: rx.cond(is_shortcut.contains(key), KeysState.press(key), rx.noop())
         ),
         rx.cond(
             KeysState.is_helping,
