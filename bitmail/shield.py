@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bitmail.current import SESSION_COOKIE, cookie, session_of
 from bitmail.packets import is_fit
 from bitmail.rates import Room, TooSlow, hurried, paced
-from bitmail.routes import GUARDED, HOOKS, INBOX, LOG_IN
+from bitmail.routes import GUARDED, HOOKS, INBOX, LOG_IN, way_in
 
 BODY_LIMIT = 40 * 1024 * 1024
 """Bytes that one request may carry: 25 MB of files in base64, and the words around them."""
@@ -163,7 +163,7 @@ class Shield:
         if path in ("", LOG_IN, *GUARDED):
             known = await session_of(headers.get("cookie", "")) is not None
             if not known and path != LOG_IN:
-                return RedirectResponse(LOG_IN, 303)
+                return RedirectResponse(way_in(f"{path}?{scope['query_string'].decode('latin-1')}"), 303)
             if known and path in ("", LOG_IN):
                 return RedirectResponse(INBOX, 303)
         elif _ENV_FILE.fullmatch(path):

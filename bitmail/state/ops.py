@@ -266,7 +266,7 @@ def _do(user: str, verb: str, about: tuple[str, ...]) -> str:
             return operations.end_sessions(user, about[0])
         case "lift":
             return operations.lift(user, *about)
-    link = routes.invited(operations.invite(user))
+    link = routes.way_in(invitation=operations.invite(user))
     return f"Send this link, which works once: {link}"
 
 

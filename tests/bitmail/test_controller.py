@@ -62,7 +62,7 @@ OFFERED = {
     DeliveryState: {"open", "refresh", "retry", "cancel", "show_more", "write_anew"},
     KeysState: {"press", "close_help"},
     ToastState: {"undo_send", "undo_discard", "dismiss"},
-    LogInState: {"show"},
+    LogInState: {"show", "ask"},
     OpsState: {"open", "refresh", "choose", "find", "show", "ask", "ask_person", "leave", "confirm"},
     MailboxState: {"open", "refresh", "show", "search", "open_thread"},
     MessageState: {"open", "show_images", "trust_sender", "leave_list"},
