@@ -106,7 +106,7 @@ http.add_route("/_upload", upload(app), methods=["POST"])
 app.add_middleware(Gate())
 app.register_lifespan_task(lifespan)
 
-app.add_page(login.login(), route=routes.LOG_IN, title="Log in · BitMail", on_load=LogInState.show)
+app.add_page(login.login, route=routes.LOG_IN, title="Log in · BitMail", on_load=LogInState.show)
 LISTS = (
     (routes.INBOX, "Inbox"),
     (routes.DRAFTS, "Drafts"),
@@ -127,13 +127,13 @@ for route, name in LISTS:
         on_load=[*OPENED, MessageState.open, DeliveryState.open, ComposeState.follow],
     )
 app.add_page(
-    settings.settings(),
+    settings.settings,
     route=routes.SETTINGS,
     title="Settings · BitMail",
     on_load=[SessionState.enter, SettingsState.open, ComposeState.follow],
 )
 app.add_page(
-    ops.ops(),
+    ops.ops,
     route=routes.OPS,
     title="Operations · BitMail",
     on_load=[SessionState.enter, OpsState.open, ComposeState.follow],
@@ -145,7 +145,7 @@ app.add_page(
     on_load=[SessionState.enter, ComposeState.arrive],
 )
 app.add_page(
-    contacts.contacts(),
+    contacts.contacts,
     route=routes.CONTACTS,
     title="Contacts · BitMail",
     on_load=[SessionState.enter, ContactsState.open, ComposeState.follow],
