@@ -5,7 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from bitmail import routes
-from bitmail.pages.elements import PostForm, mark
+from bitmail.pages.elements import PostForm, PrefetchPageLinks, mark
 from bitmail.state.login import LogInState
 
 
@@ -13,6 +13,7 @@ def login() -> rx.Component:
     """The way in: name and password, then a code where the account asks for one."""
     return rx.el.main(
         rx.cond(LogInState.needs_code, code(), name_and_password()),
+        PrefetchPageLinks.create(page=routes.INBOX),
         class_name="door",
         custom_attrs={"data-hydrated": rx.cond(rx.State.is_hydrated, "1", "0")},
     )

@@ -78,6 +78,10 @@ class SessionState(rx.State):
         if self._last_notice < 0:
             seen = running.model.notices(me.user)
             self._last_notice = seen[-1].number if seen else 0
+
+    @rx.event
+    async def look(self) -> None:
+        """The page shows what it was opened for: show now what is beside it."""
         await self._look()
 
     @rx.event

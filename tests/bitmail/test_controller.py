@@ -70,7 +70,7 @@ OFFERED = {
         *("clear", "select", "select_all", "act", "move", "drop", "undo", "close_toast"),
         *("empty_trash", "rename_folder", "remove_folder"),
     },
-    SessionState: {"enter", "refresh", "dismiss", "set_zone", "create_folder"},
+    SessionState: {"enter", "look", "refresh", "dismiss", "set_zone", "create_folder"},
     SettingsState: {
         "open",
         "change",
