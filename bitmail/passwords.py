@@ -18,7 +18,7 @@ LONG = f"A password has at most {LONGEST} characters. Type a shorter one."
 COMMON = "That password is among the first that anybody would try. Choose one that only you would think of."
 
 COST = {"time_cost": 1, "memory_cost": 46 * 1024, "parallelism": 1}
-"""Of Argon2id, memory in KiB: the first of the settings that OWASP holds to be equally strong. One lane, since who tries
+"""Of Argon2id, memory in KiB: the first of the settings that OWASP holds equally strong. One lane, since who tries
 passwords has cores enough, and we have few.
 """
 
