@@ -64,7 +64,7 @@ class Gate(Middleware):
             return StateUpdate()
         session = await session_of(state.router_data.get("headers", {}).get("cookie", ""))
         if session is None:
-            return StateUpdate(events=Event.from_event_type(LogInState.ask))
+            return StateUpdate(events=Event.from_event_type(LogInState.event_handlers["ask"]))
         call_as(session)
         logs.note(request=logs.new_request(), account=session.user)
         return None

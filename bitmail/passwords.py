@@ -17,11 +17,6 @@ SHORT = f"A password has at least {SHORTEST} characters. Type a longer one."
 LONG = f"A password has at most {LONGEST} characters. Type a shorter one."
 COMMON = "That password is among the first that anybody would try. Choose one that only you would think of."
 
-COST = {"time_cost": 1, "memory_cost": 46 * 1024, "parallelism": 1}
-"""Of Argon2id, memory in KiB: the first of the settings that OWASP holds equally strong. One lane, since who tries
-passwords has cores enough, and we have few.
-"""
-
 _FIRST_TRIED = frozenset(Path(__file__).with_name("first-tried.txt").read_text(encoding="utf-8").split())
 _HASHES_AT_ONCE = 2
 
@@ -58,7 +53,8 @@ class Passwords:
     """Hashes and checks by Argon2id; each call takes some 50 ms of a core, and 46 MiB."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
-        self._hasher = hasher or PasswordHasher(**COST)
+        # Of the settings that OWASP holds equally strong the one with most memory; one lane, since we have few cores.
+        self._hasher = hasher or PasswordHasher(time_cost=1, memory_cost=46 * 1024, parallelism=1)
         # A crowd at the door must queue rather than fill the memory.
         self._turnstile = threading.BoundedSemaphore(_HASHES_AT_ONCE)
 

@@ -136,8 +136,7 @@ class OpsState(rx.State):
         self.question = self.done = self.refusal = ""
         await self._look()
 
-    @rx.event
-    async def refresh(self) -> None:
+    async def _refresh(self) -> None:
         """Something happened."""
         if self.is_loaded:
             await self._look()

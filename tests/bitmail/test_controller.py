@@ -52,7 +52,7 @@ WINDOW = {
         "stop_looking",
         "show_field",
     ),
-    *("announce", "progress", "attach", "give_up", "detach", "resize", "close", "discard", "refresh"),
+    *("announce", "progress", "attach", "give_up", "detach", "resize", "close", "discard"),
     *("list_templates", "use_template", "save_template", "show_rich", "enrich", "simplify"),
 }
 OFFERED = {
@@ -63,7 +63,7 @@ OFFERED = {
     KeysState: {"press", "close_help"},
     ToastState: {"undo_send", "undo_discard", "dismiss"},
     LogInState: {"show", "ask"},
-    OpsState: {"open", "refresh", "choose", "find", "show", "ask", "ask_person", "leave", "confirm"},
+    OpsState: {"open", "choose", "find", "show", "ask", "ask_person", "leave", "confirm"},
     MailboxState: {"open", "refresh", "show", "search", "open_thread"},
     MessageState: {"open", "show_images", "trust_sender", "leave_list"},
     SelectionState: {
