@@ -178,6 +178,7 @@ def test_several_windows_stay_open_over_the_mailboxes_and_a_reload(page: Page, s
     page.get_by_role("button", name="Compose").first.click()
     windows = page.get_by_role("dialog")
     expect(windows).to_have_count(2)
+    expect(windows.nth(1).get_by_role("textbox", name="To", exact=True)).to_be_focused()
     windows.nth(1).get_by_role("textbox", name="Message").fill("second")
     page.get_by_role("link", name="Sent").first.click()
     expect(page).to_have_url(re.compile("/sent"))
