@@ -42,9 +42,9 @@ PERMISSIONS = ", ".join(
 )
 """What no page of ours needs, and so no page may ask for."""
 NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-"""The policy of whatever is no page: it is short, since it comes along with each of many small files."""
+"""The policy of scripts and styles, which are no pages: it is short, since it comes with each of many small files."""
 FEWER_PERMISSIONS = "camera=(), geolocation=(), microphone=()"
-"""The same of whatever is no page, which has no script to use any."""
+"""The same of those."""
 TOKEN = b"reflex-client-token"
 """The header by which an upload says from which page it comes."""
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
@@ -194,17 +194,17 @@ class Shield:
         async def hardened(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                is_page = headers.get("content-type", "").startswith("text/html")
-                headers.setdefault("Content-Security-Policy", self._policy if is_page else NOTHING)
+                is_file = scope["path"].startswith("/assets/")
+                headers.setdefault("Content-Security-Policy", NOTHING if is_file else self._policy)
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers.setdefault("X-Frame-Options", "DENY")
                 headers.setdefault("Referrer-Policy", "same-origin")
                 headers["Cross-Origin-Opener-Policy"] = "same-origin"
                 headers["Cross-Origin-Resource-Policy"] = "same-origin"
-                headers["Permissions-Policy"] = PERMISSIONS if is_page else FEWER_PERMISSIONS
+                headers["Permissions-Policy"] = FEWER_PERMISSIONS if is_file else PERMISSIONS
                 if self._is_secure(scope):
                     headers["Strict-Transport-Security"] = "max-age=31536000"
-                is_asset = scope["path"].startswith("/assets/") and not _ENV_FILE.fullmatch(scope["path"])
+                is_asset = is_file and not _ENV_FILE.fullmatch(scope["path"])
                 if is_asset and message["status"] in (200, 304):
                     headers["Cache-Control"] = "public, max-age=31536000, immutable"
                 else:
