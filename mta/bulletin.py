@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from mta.events import Event, EventKind, OwnerChange, ProviderOrder, StatusChange, Told
+from mta.events import Event, EventKind, OwnerChange, ProviderOrder, StatusChange, SteeringChange, Told
 
 LOG = logging.getLogger("bitmail.mta")
 
@@ -37,6 +37,7 @@ class Bulletin:
         self._watchers: _Audience[StatusChange] = _Audience()
         self._followers: _Audience[OwnerChange] = _Audience()
         self._obedient: _Audience[ProviderOrder] = _Audience()
+        self._steered: _Audience[SteeringChange] = _Audience()
 
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Call `listener` for each event from now on, until the function returned is called."""
@@ -53,6 +54,10 @@ class Bulletin:
     def obey(self, servant: Callable[[ProviderOrder], None]) -> Callable[[], None]:
         """Call `servant` for each order from now on, until the function returned is called."""
         return self._obedient.join(servant)
+
+    def steer(self, servant: Callable[[SteeringChange], None]) -> Callable[[], None]:
+        """Call `servant` whenever the schedule is steered from now on, until the function returned is called."""
+        return self._steered.join(servant)
 
     def tell(self, told: Told) -> None:
         """Tell what happened in this process; an event is logged as well."""
@@ -73,6 +78,8 @@ class Bulletin:
                 self._followers.tell(told)
             case ProviderOrder():
                 self._obedient.tell(told)
+            case SteeringChange():
+                self._steered.tell(told)
 
 
 def _fields(event: Event) -> dict[str, str]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from mta.attempts import Attempts
 from mta.desk import Desk
 from mta.dispatcher import Dispatcher, Measure
-from mta.events import ProviderOrder
+from mta.events import Event, EventKind, ProviderOrder
 from mta.leases import Leases
 from mta.outcomes import Answer, Outcome
 from mta.providers.base import Provider
@@ -28,6 +28,7 @@ from mta.settings import ContainerSettings
 from mta.strategy import FailureStrategy, ThresholdFailureStrategy
 from mta.work import Work
 from store.database import Database
+from store.errors import StoreUnavailable
 
 LOG = logging.getLogger(__name__)
 
@@ -103,11 +104,14 @@ class Container(Desk):
         self._attempts = Attempts(self._work, self._spool, leases, clock, self._dispatcher.tell_sending)
         self._correspondent.heard_with(self._dispatcher.wake)
         self._bulletin.obey(self._obey)
+        self._bulletin.steer(lambda _: self._steer())
+        self._bulletin.listen(self._heed)
         self._pruner = Pruner(database, settings.keep, clock)
 
     def start(self) -> None:
         """Begin to send what is in the spool; meanwhile each provider's credentials are checked."""
         super().start()
+        self._steer()
         self._work.start(self._attempts.hire)
         self._dispatcher.start()
         self._pruner.start()
@@ -174,6 +178,17 @@ class Container(Desk):
     def _obey(self, order: ProviderOrder) -> None:
         if any(provider.name == order.provider for provider in self._providers):
             (self._work.withdraw if order.is_out else self._work.restore)(order.provider)
+
+    def _heed(self, event: Event) -> None:
+        """At every beat, lest a plan is missed whose news came while the spool was away."""
+        if event.kind is EventKind.BEAT:
+            self._steer()
+
+    def _steer(self) -> None:
+        try:
+            self._work.steer(self.steering.plan())
+        except StoreUnavailable as error:
+            LOG.warning("the schedule goes on as it is until the spool can be read: %s", error)
 
     def _submitted(self) -> None:
         self._dispatcher.wake()

@@ -20,6 +20,7 @@ from mta.returns import Returns
 from mta.service import ProviderHealth
 from mta.settings import ContainerSettings
 from mta.spool import Backlog, Spool
+from mta.steering import Steering
 from mta.submission import Delivery, NewSubmission, Submission
 from store.database import Database
 
@@ -55,6 +56,8 @@ class Desk:
         self._reports = Reports(database, self._holder)
         self.returns = Returns(database)
         """The deliveries that came to nothing, until somebody has told their authors."""
+        self.steering = Steering(database, self._holder)
+        """What operators set of the schedule."""
         self._bulletin = Bulletin()
         self._board = HealthBoard(database, self._holder, stale_after=4 * self._settings.beat)
         self._correspondent = Correspondent(database, self._holder, self._bulletin, clock)
@@ -185,6 +188,34 @@ class Desk:
         The last one in service stays. An order holds until the opposite one, or until the container is started anew.
         """
         self._tell_all(ProviderOrder(self._clock(), provider_name, is_out))
+
+    def choose_scheduler(self, name: str, by: str) -> None:
+        """Have every container on this spool pick by this scheduler, from now on and when started anew.
+
+        Args:
+            name: of a built-in scheduler, or `configured`.
+            by: who wants it.
+
+        Raises:
+            CannotSteer: there is no such scheduler.
+        """
+        for told in self.steering.choose(name, by, self._clock()):
+            self._bulletin.tell(told)
+
+    def weigh(self, provider_name: str, weight: str, by: str) -> None:
+        """Give a provider this weight in every container on this spool, from now on and when started anew.
+
+        Args:
+            provider_name: of a provider in a container that runs.
+            weight: a whole number from 1 on, or `configured`.
+            by: who wants it.
+
+        Raises:
+            CannotSteer: there is no such provider, or it is no weight.
+        """
+        known = {one.name for one in self.health()}
+        for told in self.steering.weigh(provider_name, weight, known, by, self._clock()):
+            self._bulletin.tell(told)
 
     def hand_in(self, mail: IncomingMail) -> None:
         """Keep a mail that came in until some process has filed it; durable on return."""

@@ -62,7 +62,7 @@ class Dispatcher:
         self._follows_clock = False
         self._next_beat = 0.0
         self._news: deque[Told] = deque(maxlen=MOST_NEWS)
-        self._reported: list[tuple[str, str, float | None]] = []
+        self._reported: list[tuple[str, str, float | None, int, str]] = []
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
 
     def start(self) -> None:
@@ -231,6 +231,6 @@ class Dispatcher:
         if self._spool_is_away:
             return  # which was said
         try:
-            self._board.report(providers, self._clock())
+            self._board.report(providers, self._clock(), self._work.scheduler())
         except Exception:  # the mail goes on without it
             LOG.exception("could not tell the spool how the providers are")

@@ -13,6 +13,10 @@ class KeyConflict(MtaError):
     """The same idempotency key came with another mail; nothing was written."""
 
 
+class CannotSteer(MtaError):
+    """What an operator wants of the schedule cannot be; the message is a sentence that names the culprit."""
+
+
 class UnknownScheduler(MtaError):
     """The configuration names a scheduler that cannot be had."""
 

@@ -97,5 +97,12 @@ class ProviderOrder:
     is_out: bool
 
 
-Told = Event | StatusChange | OwnerChange | ProviderOrder
+@dataclass(frozen=True, slots=True)
+class SteeringChange:
+    """An operator set something of the schedule, which now stands in the spool; `at` in seconds since the epoch."""
+
+    at: float
+
+
+Told = Event | StatusChange | OwnerChange | ProviderOrder | SteeringChange
 """Whatever is told."""

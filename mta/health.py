@@ -22,6 +22,7 @@ class _Report:
     holder: str
     now: float
     stale: float
+    scheduler: str
     providers: tuple[ProviderHealth, ...]
 
 
@@ -33,12 +34,14 @@ class ContainerReport:
         holder: its name among leases.
         version: of its code, or "".
         at: when it said so, in seconds since the epoch.
+        scheduler: what picks its providers, or "".
         providers: how they are.
     """
 
     holder: str
     version: str
     at: float
+    scheduler: str
     providers: tuple[ProviderHealth, ...]
 
 
@@ -56,9 +59,9 @@ class HealthBoard:
         self._holder = holder
         self._stale_after = stale_after
 
-    def report(self, providers: Iterable[ProviderHealth], now: float) -> None:
-        """Replace what this container reported before; nothing reported means that it stopped."""
-        report = _Report(self._holder, now, now - self._stale_after, tuple(providers))
+    def report(self, providers: Iterable[ProviderHealth], now: float, scheduler: str = "") -> None:
+        """Replace what this container reported before, with what picks them; nothing reported means that it stopped."""
+        report = _Report(self._holder, now, now - self._stale_after, scheduler, tuple(providers))
         self._database.write(_report, report)
 
     def all(self, now: float) -> dict[str, list[ProviderHealth]]:
@@ -73,8 +76,9 @@ class HealthBoard:
         for holder, those in groupby(rows, lambda row: str(row.container)):
             own = list(those)
             known = json.loads(own[0].figures)
+            said = {name: str(known.get(name, "")) for name in ("version", "scheduler")}
             providers = tuple(_health(row) for row in own)
-            found.append(ContainerReport(holder, str(known.get("version", "")), own[0].updated, providers))
+            found.append(ContainerReport(holder, said["version"], own[0].updated, said["scheduler"], providers))
         return found
 
 
@@ -99,7 +103,7 @@ def _report(connection: Connection, reports: Sequence[_Report]) -> list[None]:
                 "until": one.until,
                 "error": one.error.replace("\0", "")[:1000],
                 "counts": json.dumps(one.counts),
-                "figures": json.dumps({**asdict(one.figures), "version": version()}),
+                "figures": json.dumps({**asdict(one.figures), "version": version(), "scheduler": report.scheduler}),
                 "updated": report.now,
             }
             for one in report.providers

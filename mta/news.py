@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, case, delete, func, select
 
-from mta.events import Event, EventKind, OwnerChange, ProviderOrder, StatusChange, Told
+from mta.events import Event, EventKind, OwnerChange, ProviderOrder, StatusChange, SteeringChange, Told
 from mta.outcomes import Status
 from mta.tables import news
 from store.database import Database
@@ -31,6 +31,7 @@ _KINDS: Mapping[str, type[Told]] = {
     "status": StatusChange,
     "owner": OwnerChange,
     "order": ProviderOrder,
+    "steering": SteeringChange,
 }
 _NAMES = {kind: (tag, tuple(field.name for field in fields(kind))) for tag, kind in _KINDS.items()}
 

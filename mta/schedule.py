@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from mta.claim import Claim
 from mta.outcomes import Outcome
 from mta.providers.base import Provider
-from mta.scheduler import Scheduler
+from mta.scheduler import BUILT_IN, Scheduler, name_of
 from mta.service import Service, ServiceState
 from mta.settings import ContainerSettings
+from mta.steering import Plan
 from mta.verdict import Verdict, exhausted, impossible, postponed
 
 LOG = logging.getLogger(__name__)
@@ -33,8 +34,26 @@ class Schedule:
         self, services: Sequence[Service], scheduler: Scheduler, settings: ContainerSettings
     ) -> None:
         self.services = tuple(services)
-        self._scheduler = scheduler
+        self._scheduler = self._configured = scheduler
         self._settings = settings
+
+    @property
+    def scheduler(self) -> str:
+        """The name of the scheduler that picks now."""
+        return name_of(self._scheduler)
+
+    def steer(self, plan: Plan) -> None:
+        """Go by what operators set; what they did not set is as configured."""
+        wanted = plan.scheduler.value if plan.scheduler else name_of(self._configured)
+        if wanted == name_of(self._configured):
+            self._scheduler = self._configured
+        elif wanted not in BUILT_IN:
+            LOG.warning("this release has no scheduler %s, so %s stays", wanted, self.scheduler)
+        elif wanted != self.scheduler:
+            self._scheduler = BUILT_IN[wanted]()
+        for service in self.services:
+            ruling = plan.weights.get(service.name)
+            service.weigh(None if ruling is None else int(ruling.value))
 
     def wake(self, now: float) -> None:
         """End the pauses whose time has come; `now` in seconds since the epoch."""

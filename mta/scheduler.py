@@ -144,6 +144,13 @@ def _mixed(earlier: float, latest: float) -> float:
 BUILT_IN: dict[str, type[Scheduler]] = {"round-robin": RoundRobin, "weighted": Weighted, "adaptive": Adaptive}
 
 
+def name_of(scheduler: Scheduler) -> str:
+    """What a scheduler is called in the configuration."""
+    kind = type(scheduler)
+    own = f"{kind.__module__}:{kind.__qualname__}"
+    return next((name for name, built_in in BUILT_IN.items() if kind is built_in), own)
+
+
 def make_scheduler(name: str) -> Scheduler:
     """The scheduler by its name in the configuration.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
 
 from mta.outcomes import Answer, Outcome
@@ -52,6 +52,7 @@ class ProviderFigures:
     Attributes:
         running: attempts in flight.
         concurrency, rate, weight: its options.
+        used: attempts of the last second that count against the rate.
         recent: how many attempts the following are about, the latest `RECENT` at most.
         success: which share of those it answered as one does that is alive.
         p50, p95: seconds that half, and 19 of 20, took at most.
@@ -61,6 +62,7 @@ class ProviderFigures:
     concurrency: int = 0
     rate: float = 0.0
     weight: int = 1
+    used: float = 0.0
     recent: int = 0
     success: float = 0.0
     p50: float = 0.0
@@ -93,6 +95,7 @@ class Service:
 
     def __init__(self, provider: Provider, strategy: FailureStrategy, settings: ContainerSettings) -> None:
         self.provider = provider
+        self._configured_weight = provider.options.weight
         self.state = ServiceState.IN_SERVICE
         self.until: float | None = None
         self.error = ""
@@ -204,6 +207,12 @@ class Service:
         """Note how long an attempt took."""
         self._recent.append((seconds, outcome not in NO_SUCCESS))
 
+    def weigh(self, weight: int | None) -> None:
+        """Give it a weight; None for the configured one."""
+        weight = self._configured_weight if weight is None else weight
+        if weight != self.provider.options.weight:
+            self.provider.options = replace(self.provider.options, weight=weight)
+
     def withdraw(self) -> None:
         """Take it out until it is restored, at an operator's word."""
         self.error = "An operator took it out."
@@ -243,6 +252,7 @@ class Service:
             concurrency=options.concurrency,
             rate=options.rate,
             weight=options.weight,
+            used=round(self._most_tokens - self._tokens, 1) if options.rate else 0.0,
             recent=count,
             success=sum(good for _, good in recent) / count if count else 0.0,
             p50=round(recent[(count - 1) // 2][0], 4) if count else 0.0,

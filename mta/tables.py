@@ -159,6 +159,17 @@ health = Table(
     sqlite_with_rowid=False,
 )
 
+# What operators set of the schedule while it runs: the scheduler, and weights of providers.
+steering = Table(
+    "spool_steering",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # What providers report, kept for a while after it is settled, so that a repetition counts once. `waiting` is
 # null once a report is settled, and else the time it came.
 reports = Table(

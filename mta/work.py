@@ -21,6 +21,7 @@ from mta.runs import Run, Runs, Task
 from mta.schedule import Choice, Schedule
 from mta.service import ProviderHealth, Service, Transition
 from mta.settings import ContainerSettings, WhenDown
+from mta.steering import Plan
 from mta.verdict import STOPPED_DURING, Circumstances, Verdict, judge, postponed, unsettled
 
 
@@ -225,10 +226,25 @@ class Work:
             self._runs.dismiss()
             self.changed.notify_all()
 
-    def states(self) -> list[tuple[str, str, float | None]]:
-        """The name of each provider, its state, and until when that is so."""
+    def steer(self, plan: Plan) -> None:
+        """Go by what operators set of the schedule."""
         with self.lock:
-            return [(one.name, str(one.state), one.until) for one in self._schedule.services]
+            self._schedule.steer(plan)
+            self.changed.notify()
+
+    def scheduler(self) -> str:
+        """The name of the scheduler that picks now."""
+        with self.lock:
+            return self._schedule.scheduler
+
+    def states(self) -> list[tuple[str, str, float | None, int, str]]:
+        """The name of each provider, its state, until when that is so, its weight, and the scheduler."""
+        with self.lock:
+            scheduler = self._schedule.scheduler
+            return [
+                (one.name, str(one.state), one.until, one.provider.options.weight, scheduler)
+                for one in self._schedule.services
+            ]
 
     def health(self) -> tuple[ProviderHealth, ...]:
         """How each provider is."""

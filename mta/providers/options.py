@@ -11,6 +11,7 @@ from mta.providers.base import ProviderOptions
 LIST = "BITMAIL_PROVIDERS"
 OPTIONS = ("concurrency", "rate", "weight", "timeout", "name")
 MOST_CONCURRENCY = 1000
+MOST_WEIGHT = 1000
 MOST_SECONDS = 3600.0
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 SHOWN = re.compile(r"([A-Za-z]{1,20})(?:://(.*@)?([A-Za-z0-9_.\[\]-]{0,253}))?", re.DOTALL)
@@ -56,7 +57,7 @@ class Options:
         return ProviderOptions(
             concurrency=int(self._number("concurrency", usual.concurrency, 1, MOST_CONCURRENCY, whole=True)),
             rate=self._number("rate", usual.rate, 0, float("inf")),
-            weight=int(self._number("weight", usual.weight, 1, MOST_CONCURRENCY, whole=True)),
+            weight=int(self._number("weight", usual.weight, 1, MOST_WEIGHT, whole=True)),
             timeout=self._number("timeout", usual.timeout, 0.1, MOST_SECONDS),
         )
 

@@ -1,0 +1,29 @@
+"""What operators set of the schedule while it runs, and the trace that a submission belongs to."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "spool_steering",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("value", sa.Text, nullable=False),
+        sa.Column("by", sa.Text, nullable=False),
+        sa.Column("at", sa.Double, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "spool_traces",
+        sa.Column(
+            "submission_id",
+            sa.Text,
+            sa.ForeignKey("spool_submissions.id", ondelete="CASCADE"),
+            primary_key=True,
+        ),
+        sa.Column("context", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
+    )
