@@ -16,6 +16,7 @@ from mta.events import Event, EventKind, StatusChange
 from mta.health import ContainerReport
 from mta.outcomes import Status
 from mta.spool import Backlog
+from mta.steering import Plan
 
 EVENTS = 500
 """Events kept."""
@@ -60,6 +61,7 @@ class Overview:
         at: seconds since the epoch.
         since: when this process began to watch.
         containers: what they say of themselves.
+        plan: what operators set of the schedule.
         backlog: what waits.
         hour: the last hour by the minute, oldest first.
         day: the last day by the half hour.
@@ -68,6 +70,7 @@ class Overview:
     at: float
     since: float
     containers: tuple[ContainerReport, ...]
+    plan: Plan
     backlog: Backlog
     hour: tuple[Tally, ...]
     day: tuple[Tally, ...]
@@ -104,6 +107,7 @@ class ControlRoom:
             now,
             self._since,
             tuple(self._desk.containers()),
+            self._desk.steering.plan(),
             self._desk.backlog(),
             self._tallies(now, 60, 1),
             self._tallies(now, MINUTES, 30),

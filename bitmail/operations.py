@@ -10,6 +10,7 @@ from bitmail.errors import Refused
 from bitmail.invitations import Invitations
 from bitmail.model import MailModel
 from mta.desk import Desk
+from mta.errors import CannotSteer
 from mta.events import EventKind
 from mta.inquiry import By
 from mta.outcomes import Answer
@@ -100,6 +101,19 @@ class Operations:
             by, f"took {provider} out of service" if is_out else f"put {provider} back into service"
         )
 
+    def schedule(self, by: str, scheduler: str) -> str:
+        """Have every container pick providers by another scheduler, or by the configured one."""
+        self._check(by)
+        return self._steer(
+            by, lambda: self._desk.choose_scheduler(scheduler, by), f"set the scheduler to {scheduler}"
+        )
+
+    def weigh(self, by: str, provider: str, weight: str) -> str:
+        """Give a provider another weight in every container, or the configured one."""
+        self._check(by)
+        did = f"set the weight of {provider} to {weight}"
+        return self._steer(by, lambda: self._desk.weigh(provider, weight, by), did)
+
     def check(self, by: str, provider: str) -> str:
         """Ask a provider whether its credentials are good; with bad ones it leaves service at once."""
         self._check(by)
@@ -165,6 +179,13 @@ class Operations:
     def _check(self, by: str) -> None:
         if not self.is_operator(by):
             raise NotForYou
+
+    def _steer(self, by: str, act: Callable[[], None], what: str) -> str:
+        try:
+            act()
+        except CannotSteer as refusal:
+            raise Refused(str(refusal)) from None
+        return self._note(by, what)
 
     def _known(self, id: str) -> Submission:
         submission = self._desk.submission(id[:100])

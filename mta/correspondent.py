@@ -80,6 +80,14 @@ class Correspondent:
             del self._outgoing[:-MOST_WAITING]
             self._changed.notify()
 
+    def post(self, told: Told) -> None:
+        """Tell the other processes before this returns.
+
+        Raises:
+            StoreUnavailable: the spool cannot be written.
+        """
+        self._news.post([told], self._clock())
+
     def prove_writable(self) -> None:
         """Write something to the spool that means nothing.
 

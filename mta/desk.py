@@ -183,11 +183,14 @@ class Desk:
         return self._bulletin.follow(lambda change: callback(change.owner))
 
     def order(self, provider_name: str, *, is_out: bool) -> None:
-        """Have a provider leave service in every container on this spool, or come back; returns at once.
+        """Have a provider leave service in every container on this spool, or come back.
 
         The last one in service stays. An order holds until the opposite one, or until the container is started anew.
         """
-        self._tell_all(ProviderOrder(self._clock(), provider_name, is_out))
+        order = ProviderOrder(self._clock(), provider_name, is_out)
+        self._tell_all(order)
+        if not self._is_started:  # a command, which is over before it could be told later
+            self._correspondent.post(order)
 
     def choose_scheduler(self, name: str, by: str) -> None:
         """Have every container on this spool pick by this scheduler, from now on and when started anew.

@@ -78,7 +78,9 @@ class HealthBoard:
             known = json.loads(own[0].figures)
             said = {name: str(known.get(name, "")) for name in ("version", "scheduler")}
             providers = tuple(_health(row) for row in own)
-            found.append(ContainerReport(holder, said["version"], own[0].updated, said["scheduler"], providers))
+            found.append(
+                ContainerReport(holder, said["version"], own[0].updated, said["scheduler"], providers)
+            )
         return found
 
 
@@ -103,7 +105,9 @@ def _report(connection: Connection, reports: Sequence[_Report]) -> list[None]:
                 "until": one.until,
                 "error": one.error.replace("\0", "")[:1000],
                 "counts": json.dumps(one.counts),
-                "figures": json.dumps({**asdict(one.figures), "version": version(), "scheduler": report.scheduler}),
+                "figures": json.dumps(
+                    {**asdict(one.figures), "version": version(), "scheduler": report.scheduler}
+                ),
                 "updated": report.now,
             }
             for one in report.providers

@@ -74,7 +74,7 @@ class Steering:
             StoreUnavailable: the spool does not answer.
         """
         with self._database.read() as connection:
-            rows = {row.name: Ruling(row.value, row.by, row.at) for row in connection.execute(_ALL)}
+            rows = {row.name: Ruling(row.value, row.author, row.at) for row in connection.execute(_ALL)}
         scheduler = rows.pop(_SCHEDULER, None)
         return Plan(scheduler, {name.removeprefix(_WEIGHT): ruling for name, ruling in rows.items()})
 
@@ -126,7 +126,9 @@ class Steering:
                     f"{CONFIGURED}. To send nothing by {provider}, take it out."
                 )
             weight = str(int(weight))
-        return self._set(_WEIGHT + provider, weight, by, now, f"{by} set the weight of {provider} to {weight}.")
+        return self._set(
+            _WEIGHT + provider, weight, by, now, f"{by} set the weight of {provider} to {weight}."
+        )
 
     def _set(self, name: str, value: str, by: str, now: float, text: str) -> tuple[Told, ...]:
         told = (SteeringChange(now), Event(EventKind.WARNING, now, text))
@@ -138,7 +140,7 @@ class Steering:
             ruling = item.ruling
             connection.execute(_FORGET, {"forgotten": item.name})
             if ruling.value != CONFIGURED:
-                row = {"name": item.name, "value": ruling.value, "by": ruling.by, "at": ruling.at}
+                row = {"name": item.name, "value": ruling.value, "author": ruling.by, "at": ruling.at}
                 connection.execute(steering.insert(), row)
             write_news(connection, self._holder, ruling.at, item.told)
         return [None] * len(items)

@@ -165,8 +165,17 @@ steering = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
-    Column("by", Text, nullable=False),
+    Column("author", Text, nullable=False),
     Column("at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# The trace that a submission belongs to; written only where traces are kept.
+traces = Table(
+    "spool_traces",
+    metadata,
+    Column("submission_id", Text, ForeignKey(submissions.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("context", Text, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -1,4 +1,4 @@
-"""`providers`, `queue`, `find`, `show`, `retry`: what becomes of mail."""
+"""`queue`, `find`, `show`, `retry`: what becomes of mail."""
 
 from __future__ import annotations
 
@@ -9,28 +9,9 @@ from dataclasses import asdict
 from bitmail.commands.base import Command, CommandFailed, Output, moment, opened, printable
 from bitmail.settings import Settings
 from bitmail.shutdown import ExitStatus
-from mta.holder import place_of
 from mta.inquiry import By
-from mta.service import ServiceState
 from mta.spool import RETRIABLE
 from mta.submission import Delivery, Submission
-
-SERVING = (ServiceState.IN_SERVICE, ServiceState.PAUSED)
-
-
-def providers(_: Namespace, settings: Settings, out: Output) -> ExitStatus:
-    """How the providers of every running container are; `UNAVAILABLE` when none of them takes mail."""
-    with opened(settings) as service:
-        found = service.container.health_of_all()
-    rows = [
-        {"container": place_of(holder), **asdict(one), "until": moment(one.until)}
-        for holder, those in found.items()
-        for one in those
-    ]
-    nothing = "No container is running, so no mail goes out. Start python -m bitmail, or python -m mta."
-    out.table(rows, ("container", "name", "state", "until", "error"), nothing)
-    serves = any(one.state in SERVING for those in found.values() for one in those)
-    return ExitStatus.OK if serves else ExitStatus.UNAVAILABLE
 
 
 def queue(arguments: Namespace, settings: Settings, out: Output) -> ExitStatus:
@@ -143,7 +124,6 @@ def _find(parser: ArgumentParser) -> None:
 
 
 COMMANDS = (
-    Command("providers", "how the MTA providers are, in every running container", providers),
     Command("queue", "what waits to be sent", queue, _limit),
     Command("find", "find a mail", find, _find),
     Command("show", "what became of a mail, with every attempt", show, _id),

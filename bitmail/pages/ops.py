@@ -10,6 +10,9 @@ from bitmail.pages.shell import menu, shell
 from bitmail.state.ops import ContainerRow, EventRow, FoundRow, LifeRow, OpsState, Tile
 from mta.events import EventKind
 from mta.inquiry import By
+from mta.providers.options import MOST_WEIGHT
+from mta.scheduler import BUILT_IN
+from mta.steering import CONFIGURED
 
 FILTERS = ("", *(kind.value for kind in EventKind if kind not in (EventKind.BEAT, EventKind.INFORM_USER)))
 SERIES = (("sent", "var(--ok)"), ("failed", "var(--bad)"), ("held", "var(--wait)"))
@@ -39,7 +42,16 @@ def ops() -> rx.Component:
                         asked(),
                         ready(
                             OpsState.is_loaded,
-                            [providers(), queue(), charts(), containers(), events(), inquiry(), people()],
+                            [
+                                providers(),
+                                schedule(),
+                                queue(),
+                                charts(),
+                                containers(),
+                                events(),
+                                inquiry(),
+                                people(),
+                            ],
                             skeleton(6),
                         ),
                     ),
@@ -92,6 +104,7 @@ def tile(one: rx.Var[Tile]) -> rx.Component:
     figures = (
         ("Success", one.success),
         ("Share", one.share),
+        ("Weight", one.weight),
         ("p50", one.p50),
         ("p95", one.p95),
         ("In flight", one.flight),
@@ -122,6 +135,43 @@ def tile(one: rx.Var[Tile]) -> rx.Component:
 def action(words: str, verb: str, *about: rx.Var[str]) -> rx.Component:
     """A button that asks first."""
     return rx.el.button(words, on_click=OpsState.ask(verb, list(about)), type="button", class_name="btn")
+
+
+def schedule() -> rx.Component:
+    """What picks the providers, and how it can be changed while everything runs."""
+    return section(
+        "Schedule",
+        rx.cond(
+            OpsState.rulings.length() > 0,
+            rx.el.ul(rx.foreach(OpsState.rulings, rx.el.li)),
+            rx.el.p("All is as configured.", class_name="muted"),
+        ),
+        rx.el.form(
+            rx.el.select(
+                *(rx.el.option(name, value=name) for name in (*BUILT_IN, CONFIGURED)),
+                name="scheduler",
+                aria_label="Scheduler",
+            ),
+            rx.el.button("Change scheduler", type="submit", class_name="btn"),
+            on_submit=OpsState.ask_schedule,
+        ),
+        rx.el.form(
+            rx.el.select(
+                rx.foreach(OpsState.names, lambda name: rx.el.option(name, value=name)),
+                name="provider",
+                aria_label="Provider",
+            ),
+            rx.el.input(
+                name="weight",
+                placeholder=f"1 to {MOST_WEIGHT}, or {CONFIGURED}",
+                aria_label="Weight",
+                auto_complete="off",
+            ),
+            rx.el.button("Set weight", type="submit", class_name="btn"),
+            on_submit=OpsState.ask_weight,
+        ),
+        rx.el.p("Weights count while the scheduler is weighted.", class_name="muted"),
+    )
 
 
 def queue() -> rx.Component:
@@ -170,6 +220,7 @@ def container(one: rx.Var[ContainerRow]) -> rx.Component:
     return rx.el.li(
         rx.el.strong(one.place),
         rx.el.span("version ", one.version),
+        rx.cond(one.scheduler != "", rx.el.span("picks by ", one.scheduler)),
         rx.el.span("seen ", one.seen, class_name="muted"),
     )
 

@@ -20,6 +20,7 @@ from mta.inquiry import By
 from mta.outcomes import Status
 from mta.service import ProviderHealth, ServiceState
 from mta.spool import CANCELLABLE, RETRIABLE
+from mta.steering import Plan
 from mta.submission import Submission
 from store import StoreError
 
@@ -29,6 +30,8 @@ WAITING = (Status.QUEUED, Status.SENDING, Status.DEFERRED, Status.UNCERTAIN)
 QUESTIONS = {
     "provider-out": "Take {0} out of service? Its mail goes to the others; the last one stays.",
     "provider-in": "Put {0} back into service?",
+    "schedule": "Pick providers by {0} in every container, from now on and after each start?",
+    "weigh": "Give {0} the weight {1} in every container, from now on and after each start?",
     "check": "Ask {0} whether its credentials are good? No mail is sent; with bad ones it leaves service.",
     "retry": "Try again what waits, failed, bounced or is uncertain of {0}? What is uncertain may arrive twice.",
     "cancel": "Cancel what surely no provider has of {0}?",
@@ -55,6 +58,7 @@ class Tile:
     p95: str
     flight: str
     limit: str
+    weight: str
     share: str
     error: str
     is_out: bool
@@ -65,6 +69,7 @@ class ContainerRow:
     """A container that is alive."""
 
     place: str
+    scheduler: str
     version: str
     seen: str
 
@@ -109,6 +114,8 @@ class OpsState(rx.State):
     is_loaded: bool = False
     problem: str = ""
     tiles: list[Tile] = []  # noqa: RUF012 - Reflex copies the default for each client
+    rulings: list[str] = []  # noqa: RUF012
+    names: list[str] = []  # noqa: RUF012
     containers: list[ContainerRow] = []  # noqa: RUF012
     depth: list[tuple[str, str]] = []  # noqa: RUF012
     oldest: str = ""
@@ -174,13 +181,13 @@ class OpsState(rx.State):
         if not isinstance(verb, str) or verb not in QUESTIONS or not isinstance(about, list):
             return
         words = tuple(str(word)[:LONGEST].strip() for word in about)
-        if len(words) != {"lift": 2, "invite": 0}.get(verb, 1):
+        if len(words) != {"lift": 2, "weigh": 2, "invite": 0}.get(verb, 1):
             return
         if not service().operations.is_operator(caller().user):
             return
         self.done = self.refusal = ""
         if not all(words):
-            self.refusal = "Type whose first."
+            self.refusal = "Type the weight first." if verb == "weigh" else "Type whose first."
             return
         self._verb, self._about = verb, words
         self.question = QUESTIONS[verb].format(*words)
@@ -191,6 +198,16 @@ class OpsState(rx.State):
         verb = _text(form, "verb")
         words = [_text(form, "name"), *([_text(form, "address")] if verb == "lift" else [])]
         return type(self).ask(verb, words)  # type: ignore[no-any-return]
+
+    @rx.event
+    def ask_schedule(self, form: dict[str, Any]) -> None:
+        """The same, for the scheduler that was chosen."""
+        return type(self).ask("schedule", [_text(form, "scheduler")])  # type: ignore[no-any-return]
+
+    @rx.event
+    def ask_weight(self, form: dict[str, Any]) -> None:
+        """The same, for the weight that was typed in."""
+        return type(self).ask("weigh", [_text(form, "provider"), _text(form, "weight")])  # type: ignore[no-any-return]
 
     @rx.event
     def leave(self) -> None:
@@ -223,6 +240,8 @@ class OpsState(rx.State):
         zone = ZoneInfo(me.zone)
         self.problem = ""
         self.tiles = _tiles(overview, zone)
+        self.rulings = _rulings(overview.plan, zone)
+        self.names = list(dict.fromkeys(one.name for one in self.tiles))
         self.containers = [_container(one, overview.at) for one in overview.containers]
         self.depth = [(status.value, f"{overview.backlog.waiting.get(status, 0):,}") for status in WAITING]
         oldest = overview.backlog.oldest
@@ -253,6 +272,10 @@ def _do(user: str, verb: str, about: tuple[str, ...]) -> str:
     match verb:
         case "provider-out" | "provider-in":
             return operations.order(user, about[0], is_out=verb == "provider-out")
+        case "schedule":
+            return operations.schedule(user, about[0])
+        case "weigh":
+            return operations.weigh(user, *about)
         case "check":
             return operations.check(user, about[0])
         case "retry":
@@ -296,15 +319,29 @@ def _tile(one: ProviderHealth, holder: str, all_of_them: int, zone: ZoneInfo) ->
         p50=_ms(figures.p50) if figures.recent else "–",
         p95=_ms(figures.p95) if figures.recent else "–",
         flight=f"{figures.running} of {figures.concurrency}",
-        limit=f"{figures.rate:g}/s" if figures.rate else "none",
+        limit=f"{figures.used:.0f} of {figures.rate:g}/s" if figures.rate else "none",
+        weight=str(figures.weight),
         share=f"{made / all_of_them:.0%}" if all_of_them else "–",
         error=one.error,
         is_out=one.state in (ServiceState.OUT, ServiceState.TRIAL),
     )
 
 
+def _rulings(plan: Plan, zone: ZoneInfo) -> list[str]:
+    """What operators set, as sentences with who and when."""
+    set_of = {f"The weight of {name}": ruling for name, ruling in sorted(plan.weights.items())}
+    if plan.scheduler:
+        set_of = {"The scheduler": plan.scheduler, **set_of}
+    return [
+        f"{what} is {ruling.value}, set by {ruling.by} on {full_time(ruling.at, zone)}."
+        for what, ruling in set_of.items()
+    ]
+
+
 def _container(report: ContainerReport, now: float) -> ContainerRow:
-    return ContainerRow(place_of(report.holder), report.version, f"{_span(now - report.at)} ago")
+    return ContainerRow(
+        place_of(report.holder), report.scheduler, report.version, f"{_span(now - report.at)} ago"
+    )
 
 
 def _event(happened: Happened, zone: ZoneInfo) -> EventRow:

@@ -21,6 +21,8 @@ from bitmail.errors import LogInRefused
 from bitmail.service import Service
 from mta.outcomes import Status
 from mta.qualified import qualified
+from mta.service import ServiceState
+from mta.steering import Plan
 from tests.bitmail.conftest import PASSWORD, make_service
 from tests.mta.scripted import mail, wait_until
 
@@ -232,6 +234,62 @@ def test_providers_when_a_container_runs_then_how_they_are_else_status_69(run: R
     assert [(row["name"], row["state"]) for row in rows] == [("loopback", "in service")]
     assert rows[0]["container"].partition(":")[0] == socket.gethostname()
     assert "in service" in run("providers").out
+
+
+def test_providers_when_steered_then_a_running_container_obeys_and_it_is_shown_and_written_down(
+    run: Run, there: Service
+) -> None:
+    there.start()
+    wait_until(lambda: bool(there.container.containers()))
+    plan = run("providers", "--scheduler", "adaptive", "--weight", "loopback=7", "--json").json
+    assert (plan["scheduler"]["value"], plan["scheduler"]["by"]) == ("adaptive", "the command line")
+    assert plan["weights"]["loopback"]["value"] == "7"
+    wait_until(lambda: there.container.containers()[0].scheduler == "adaptive")
+    (row,) = run("providers", "--json").json
+    assert (row["scheduler"], row["weight"]) == ("adaptive", 7)
+    assert "set the weight of loopback to 7" in there.model.audit.page("")[0].detail
+    back = run("providers", "--scheduler", "configured", "--weight", "loopback=configured")
+    assert back.out == "Set the scheduler to configured.\nSet the weight of loopback to configured.\n"
+    wait_until(lambda: there.container.containers()[0].scheduler == "round-robin")
+
+
+def test_providers_when_taken_out_and_put_back_then_a_running_container_obeys(
+    run: Run, tmp_path: Path
+) -> None:
+    service = make_service(tmp_path / "var", providers="loopback?name=first loopback?name=second")
+    service.start()
+    try:
+        wait_until(lambda: bool(service.container.containers()))
+        assert run("providers", "--out", "first").out == "Took first out of service.\n"
+        wait_until(lambda: service.container.health()[0].state is ServiceState.OUT)
+        assert run("providers", "--in", "first").status == 0
+        wait_until(lambda: service.container.health()[0].state is ServiceState.IN_SERVICE)
+    finally:
+        service.stop()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--scheduler", "fastest"), "There is no scheduler “fastest”: take round-robin, weighted, adaptive"),
+        (("--scheduler", "os:abort"), "There is no scheduler “os:abort”"),
+        (("--weight", "loopback=0"), "“0” is no weight: take a whole number from 1 to 1000"),
+        (("--weight", "loopback=٣"), "“٣” is no weight"),
+        (("--weight", "third=2"), "There is no provider “third”: there is loopback."),
+        (("--weight", "loopback"), "There is no provider “”"),
+        (("--out", "third"), "There is no provider “third”"),
+    ],
+)
+def test_providers_when_steered_wrongly_then_the_culprit_is_named_and_nothing_is_set(
+    run: Run, there: Service, words: tuple[str, ...], said: str
+) -> None:
+    there.start()
+    wait_until(lambda: bool(there.container.containers()))
+    ended = run("providers", *words)
+    assert ended.status == 65
+    assert said in ended.err
+    assert there.container.steering.plan() == Plan()
+    assert not there.model.audit.page("")
 
 
 def test_retry_of_one_delivery_then_the_others_stay(run: Run, there: Service) -> None:

@@ -53,6 +53,8 @@ def test_every_operation_when_asked_by_anybody_else_then_refused_and_nothing_is_
         lambda by: operations.find(by, "ada@localhost", By.ANYTHING),
         lambda by: operations.submission(by, sent.id),
         lambda by: operations.order(by, "first", is_out=True),
+        lambda by: operations.schedule(by, "weighted"),
+        lambda by: operations.weigh(by, "first", "3"),
         lambda by: operations.check(by, "first"),
         lambda by: operations.retry(by, sent.id),
         lambda by: operations.cancel(by, sent.id),
@@ -81,6 +83,41 @@ def test_order_then_the_provider_is_out_and_it_is_written_down_who_did_it(operat
     assert details[:2] == ["put first back into service", "took first out of service"]
     with pytest.raises(Refused, match="no provider third"):
         operated.operations.order("ada", "third", is_out=True)
+
+
+def test_scheduler_and_weight_when_set_then_the_page_says_by_whom_and_it_is_written_down(
+    operated: Service,
+) -> None:
+    async def calls(secret: str) -> list[dict[str, Any]]:
+        async with browser(secret, "/ops") as call:
+            await call(OpsState, "open")
+            asked = merged(await call(OpsState, "ask_schedule", form={"scheduler": "weighted"}), OpsState)
+            chosen = merged(await call(OpsState, "confirm"), OpsState)
+            await call(OpsState, "ask_weight", form={"provider": "first", "weight": "3"})
+            weighed = merged(await call(OpsState, "confirm"), OpsState)
+            nothing = merged(
+                await call(OpsState, "ask_weight", form={"provider": "first", "weight": " "}), OpsState
+            )
+            await call(OpsState, "ask_weight", form={"provider": "first", "weight": "0"})
+            wrong = merged(await call(OpsState, "confirm"), OpsState)
+            return [asked, chosen, weighed, nothing, wrong]
+
+    wait_until(lambda: bool(operated.container.containers()))
+    asked, chosen, weighed, nothing, wrong = asyncio.run(calls(_secret(operated, "ada")))
+    assert asked["question"].startswith("Pick providers by weighted in every container")
+    assert chosen["done"] == "ada set the scheduler to weighted."
+    assert weighed["done"] == "ada set the weight of first to 3."
+    assert [line.partition(", ")[0] for line in weighed["rulings"]] == [
+        "The scheduler is weighted",
+        "The weight of first is 3",
+    ]
+    assert "set by ada on " in weighed["rulings"][0]
+    assert nothing["refusal"] == "Type the weight first."
+    assert wrong["refusal"].startswith("“0” is no weight: take a whole number from 1 to 1000")
+    details = [one.detail for one in operated.model.audit.page("ada")]
+    assert details[:2] == ["set the weight of first to 3", "set the scheduler to weighted"]
+    wait_until(lambda: operated.container.containers()[0].scheduler == "weighted")
+    assert any("ada set the scheduler" in one.event.text for one in operated.operations.events("ada"))
 
 
 def test_cancel_and_retry_say_how_many_deliveries_they_changed(operated: Service) -> None:
@@ -200,6 +237,8 @@ def test_whatever_a_client_sends_breaks_nothing(service: Service, caplog: pytest
                 for verb in (*QUESTIONS, "drop", None, []):
                     await call(OpsState, "ask", verb=verb, about=value)
                 await call(OpsState, "ask_person", form=value)
+                await call(OpsState, "ask_schedule", form=value)
+                await call(OpsState, "ask_weight", form=value)
                 await call(OpsState, "find", form=value)
                 await call(OpsState, "show", id=value)
                 await call(OpsState, "choose", kind=value)
