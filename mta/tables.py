@@ -170,15 +170,6 @@ steering = Table(
     sqlite_with_rowid=False,
 )
 
-# The trace that a submission belongs to; written only where traces are kept.
-traces = Table(
-    "spool_traces",
-    metadata,
-    Column("submission_id", Text, ForeignKey(submissions.c.id, ondelete="CASCADE"), primary_key=True),
-    Column("context", Text, nullable=False),
-    sqlite_with_rowid=False,
-)
-
 # What providers report, kept for a while after it is settled, so that a repetition counts once. `waiting` is
 # null once a report is settled, and else the time it came.
 reports = Table(

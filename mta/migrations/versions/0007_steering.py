@@ -1,4 +1,4 @@
-"""What operators set of the schedule while it runs, and the trace that a submission belongs to."""
+"""What operators set of the schedule while it runs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,16 +14,5 @@ def upgrade() -> None:
         sa.Column("value", sa.Text, nullable=False),
         sa.Column("by", sa.Text, nullable=False),
         sa.Column("at", sa.Double, nullable=False),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "spool_traces",
-        sa.Column(
-            "submission_id",
-            sa.Text,
-            sa.ForeignKey("spool_submissions.id", ondelete="CASCADE"),
-            primary_key=True,
-        ),
-        sa.Column("context", sa.Text, nullable=False),
         sqlite_with_rowid=False,
     )
