@@ -161,7 +161,11 @@ class Leases:
 
 
 # The hot path is written for the driver itself, since SQLAlchemy's care takes longer than the database.
-_LOCKED = "SELECT id, attempt, status, due, lease FROM spool_deliveries WHERE id IN ({}) ORDER BY id"
+_THERE = """
+    SELECT json_group_array(json_array(id, attempt, status, due, lease)) FROM spool_deliveries
+    WHERE id IN (SELECT value FROM json_each(?))"""
+_LOCKED = """
+    SELECT id, attempt, status, due, lease FROM spool_deliveries WHERE id = ANY(?) ORDER BY id FOR UPDATE"""
 _CLAIMED = """
     SELECT d.id, d.submission_id, s.owner, s.subject, s.sender, d.recipient, s.size, s.needs_envelope,
         s.policy, d.status, d.provider, d.detail, d.priority, d.attempt, d.rounds, d.pinned, d.refused_by,
@@ -286,8 +290,10 @@ def _settle(connection: Connection, turn: Turn) -> tuple[bool, ...]:
 
 
 def _lock(driver: Driver, ids: Collection[str]) -> dict[str, _There]:
-    statement = _LOCKED.format(_marks(ids))
-    rows = driver.rows(statement if driver.is_sqlite else f"{statement} FOR UPDATE", list(ids))
+    if driver.is_sqlite:
+        rows = json.loads(driver.rows(_THERE, [json.dumps(list(ids))])[0][0])
+    else:
+        rows = driver.rows(_LOCKED, [list(ids)])
     return {row[0]: _There(*row) for row in rows}
 
 

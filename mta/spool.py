@@ -183,7 +183,8 @@ class Spool:
         # In one order everywhere, so that two hosts writing the same keys never wait for each other.
         batch = [first[pair] for pair in sorted(first)]
         driver = Driver.below(connection)
-        inserted = driver.change(*_INSERT_SUBMISSION, [_submission_row(item) for item in batch])
+        rows = [_submission_row(item) for item in batch]
+        inserted = driver.change(_INSERT_SUBMISSION.on_sqlite, _INSERT_SUBMISSION.on_postgresql, rows)
         there = {pair: (item.id, item.digest) for pair, item in first.items()}
         if inserted != len(batch):
             for row in connection.execute(_KEYS, {"keys": [item.new.key for item in batch]}):
@@ -200,6 +201,7 @@ _INSERT_SUBMISSION = insertion(
     [column.name for column in submissions.c if column is not submissions.c.summary],
     tail="ON CONFLICT (owner, key) DO NOTHING",
     source=arrays,
+    one_by_one=True,
 )
 _INSERT_DELIVERY = insertion(
     deliveries,
@@ -210,6 +212,7 @@ _INSERT_DELIVERY = insertion(
         **dict.fromkeys(("attempt", "rounds"), "0"),
         "doubtful": "false",
     },
+    one_by_one=True,
 )
 _HEADS = select(
     submissions.c.id,
