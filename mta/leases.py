@@ -141,7 +141,7 @@ class Leases:
             False when it is not ours any more (cancelled, or the lease ran out): nothing must be sent.
         """
         start = Start(self.holder, delivery_id, earlier_attempts, provider, at, unwritten)
-        return self._database.write(_start, start)
+        return self._database.write(_start, start, alone=True)
 
     def follow_clock(self, now: float) -> int:
         """Take what was written in the future as written now, and say how many deliveries that were.
@@ -394,20 +394,19 @@ def _claim(row: tuple[Any, ...], raw: bytes | None) -> Claim:
 def _start(connection: Connection, starts: Sequence[Start]) -> list[bool]:
     driver = Driver.below(connection)
     rows = [(one.provider, one.earlier_attempts + 1, one.at, one.delivery_id, one.holder) for one in starts]
-    if driver.is_sqlite:
+    # First, since this is so whether the next attempt starts or not, and must not be missing once it did.
+    unwritten = [
+        _answered_row(one.delivery_id, one.earlier_attempts, one.unwritten) for one in starts if one.unwritten
+    ]
+    _ANSWERED.run(driver, unwritten)
+    if not driver.is_sqlite:
+        going = {id for (id,) in driver.rows(_START_AT_ONCE, [json.dumps(rows)])}
+    else:
         there = _lock(driver, [one.delivery_id for one in starts])
         going = {one.delivery_id for one in starts if _is_ours(there.get(one.delivery_id), one)}
         mine = [(*row, id) for *row, id, _ in rows if id in going]
         _STARTED.run(driver, mine)
         _ATTEMPTED.run(driver, mine)
-    else:
-        going = {id for (id,) in driver.rows(_START_AT_ONCE, [json.dumps(rows)])}
-    unwritten = [
-        _answered_row(one.delivery_id, one.earlier_attempts, one.unwritten)
-        for one in starts
-        if one.unwritten and one.delivery_id in going
-    ]
-    _ANSWERED.run(driver, unwritten)
     return [one.delivery_id in going for one in starts]
 
 
