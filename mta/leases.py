@@ -126,6 +126,7 @@ class Leases:
         provider: str,
         at: float,
         unwritten: Result | None = None,
+        patience: float = 0.0,
     ) -> bool:
         """Write down that an attempt starts, durable on return.
 
@@ -136,12 +137,13 @@ class Leases:
             at: the time in seconds since the epoch.
             unwritten: what the attempt before came to, where that may not be written yet: a crash must not leave
                 it open for ever once there is a later one.
+            patience: seconds that this may wait to share its commit with other starts.
 
         Returns:
             False when it is not ours any more (cancelled, or the lease ran out): nothing must be sent.
         """
         start = Start(self.holder, delivery_id, earlier_attempts, provider, at, unwritten)
-        return self._database.write(_start, start, alone=True)
+        return self._database.write(_start, start, alone=True, patience=patience)
 
     def follow_clock(self, now: float) -> int:
         """Take what was written in the future as written now, and say how many deliveries that were.
