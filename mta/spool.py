@@ -16,7 +16,7 @@ from mta.statements import arrays, insertion
 from mta.submission import Attempt, Delivery, NewSubmission, Submission
 from mta.summary import unpack
 from mta.tables import attempts, deliveries, submissions
-from mta.tree import needs_mime, read_tree
+from mta.tree import is_plain, needs_mime, read_tree
 from store.database import Database
 from store.driver import Driver
 
@@ -326,7 +326,7 @@ def _accepting(new: NewSubmission, now: float, lifetime: float) -> _Accepting:
         new=new,
         digest=new.digest(),
         recipients=tuple(dict.fromkeys(new.recipients)),
-        needs_mime=bool(needs_mime(read_tree(new.raw))),
+        needs_mime=not is_plain(new.raw) and bool(needs_mime(read_tree(new.raw))),
     )
 
 
