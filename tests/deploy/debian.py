@@ -19,7 +19,7 @@ TOOLS = {
     "debootstrap": "debootstrap",
     "systemd-nspawn": "systemd-container",
     "ip": "iproute2",
-    "ssh-keygen": "openssh-client",
+    "ssh-keyscan": "openssh-client",
 }
 PROBE = """\
 set -e

@@ -209,7 +209,7 @@ def _furnish(folder: Path, lower: Path, name: str, account: str, cleaning: ExitS
     _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(root / "etc/ssh/ssh_host_ed25519_key"))
     (root / "etc/hostname").write_text(f"{name}\n")
     (root / "etc/hosts").write_text(f"127.0.0.1 localhost {name}\n")
-    (root / "etc/ssh/sshd_config.d/lab.conf").write_text("UsePAM no\nPasswordAuthentication no\n")
+    (root / "etc/ssh/sshd_config.d/lab.conf").write_text("PasswordAuthentication no\n")
     _run("chroot", str(root), "sh", "-ec", account)
     return root
 
