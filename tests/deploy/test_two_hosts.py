@@ -186,7 +186,10 @@ def test_a_passphrase_when_it_unsealed_the_keys_then_lies_in_memory_alone_and_no
 
 
 def test_a_deploy_when_another_one_runs_then_is_refused(stage: Stage) -> None:
-    found = read_stage("bitlab", stage.project.folder / "deploy/hosts.toml")
+    folder = stage.project.folder / "deploy"
+    found = read_stage("bitlab", folder / "hosts.toml").model_copy(
+        update={"known_hosts": folder / "known_hosts"}
+    )
     with connected(found, found.serving()[1:], print) as (remote,), remote.alone(LOCK):
         refused = stage.project.fab("run_restart", "--stage", "bitlab")
     assert refused.returncode == 1
