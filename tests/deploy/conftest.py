@@ -92,7 +92,7 @@ def hosts() -> Iterator[Stage]:
             for command in page.ONCE:
                 if command.startswith("ssh-keyscan") or "provision" in command:
                     project.types(command)
-            project.types(page.EACH_TIME[0])
+            project.types(page.IN_SHORT)
             yield stage
 
 

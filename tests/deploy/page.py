@@ -27,4 +27,7 @@ def commands(text: str) -> list[str]:
 
 
 ONCE = commands(_ONCE)
-EACH_TIME = commands(_EACH_TIME)
+IN_SHORT, *EACH_TIME = sorted(
+    commands(_EACH_TIME), key=lambda command: "deploy_bitlab_servers" not in command
+)
+"""The first of them does what the second one does."""

@@ -23,7 +23,7 @@ from tests.deploy.project import DOMAIN
 from tests.fakes.esp import Esp
 from tests.store import postgres
 
-MAILS = int(os.environ.get("LAB_MAILS", "1500"))
+MAILS = int(os.environ.get("LAB_MAILS", "1000"))
 """At least so many; docs/scale.md says what came of more."""
 CLIENTS = 12
 """On each host."""

@@ -194,7 +194,6 @@ def test_a_deploy_when_another_one_runs_then_is_refused(stage: Stage) -> None:
         refused = stage.project.fab("run_restart", "--stage", "bitlab")
     assert refused.returncode == 1
     assert "web2: another deploy holds this host" in refused.stderr
-    stage.project.does("run_restart", "--stage", "bitlab")
 
 
 def test_a_host_when_switched_off_and_on_then_comes_back_with_the_passphrase(stage: Stage) -> None:

@@ -13,7 +13,6 @@ from tests.e2e.test_the_whole_path import PASSWORD
 
 SAYS = {
     "./fab deploy --stage bitlab": "bitlab serves p2.",
-    "./fab deploy_bitlab_servers": "bitlab serves p2.",
     "./fab stage_deploy": "staging serves p2.",
     "./fab deploy --stage bitlab --dry-run": "bitlab would serve p2.",
     "./fab rollback --stage bitlab": "bitlab serves {before}.",
