@@ -3,21 +3,17 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
-from argon2 import PasswordHasher
 
-from bitmail import frontend, passwords
+from bitmail import frontend
 from bitmail.current import serving
 from bitmail.service import Service
 from bitmail.settings import Settings
 
 os.environ.update(frontend.ENVIRONMENT)
-# What a password costs is looked at where servers run; here it would be a third of the time.
-passwords.PasswordHasher = partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)  # type: ignore[misc]
 PASSWORD = "correct horse battery"
 
 
