@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from mta.bulletin import Bulletin
+from mta.calls import Calls
 from mta.correspondent import Correspondent
 from mta.errors import KeyConflict
 from mta.events import Event, OwnerChange, ProviderOrder, StatusChange
@@ -19,7 +20,7 @@ from mta.reports import Reports
 from mta.returns import Returns
 from mta.service import ProviderHealth
 from mta.settings import ContainerSettings
-from mta.spool import Backlog, Spool
+from mta.spool import Backlog, Spool, status_of
 from mta.submission import Delivery, NewSubmission, Submission
 from store.database import Database
 
@@ -55,6 +56,8 @@ class Desk:
         self._reports = Reports(database, self._holder)
         self.returns = Returns(database)
         """The deliveries that came to nothing, until somebody has told their authors."""
+        self.calls = Calls(database)
+        """What webhooks are still to be told."""
         self._bulletin = Bulletin()
         self._board = HealthBoard(database, self._holder, stale_after=4 * self._settings.beat)
         self._correspondent = Correspondent(database, self._holder, self._bulletin, clock)
@@ -242,18 +245,7 @@ class Desk:
         """Something new is in the spool."""
 
     def _tell_delivery(self, submission: Submission, delivery: Delivery, at: float) -> None:
-        self._tell_all(
-            StatusChange(
-                at=at,
-                owner=submission.owner,
-                submission_id=submission.id,
-                delivery_id=delivery.id,
-                recipient=delivery.recipient,
-                status=delivery.status,
-                provider=delivery.provider,
-                detail=delivery.detail,
-            )
-        )
+        self._tell_all(status_of(submission.owner, submission.id, delivery, at))
 
     def _tell_all(self, told: StatusChange | OwnerChange | ProviderOrder) -> None:
         self._bulletin.tell(told)
