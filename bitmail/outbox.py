@@ -126,6 +126,7 @@ class Outbox:
         suppressions: Suppressions,
         *,
         quota: Quota | None = None,
+        submitting: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -136,6 +137,7 @@ class Outbox:
         self._contacts = contacts
         self._container = container
         self._suppressions = suppressions
+        self._submitting = submitting
         self._clock = clock
         self._waiting: set[str] = set()
 
@@ -350,6 +352,7 @@ class Outbox:
         if raw is None:
             raise LookupError(f"the content of mail {entry.id} is not in the store")
         recipients = tuple(data["recipients"].split("\n"))
+        self._submitting(data["user"])
         submission = self._container.submit(
             NewSubmission(
                 key=data["send"],

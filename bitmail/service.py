@@ -10,6 +10,7 @@ from typing import Protocol
 
 from bitmail.alerts import Alerts
 from bitmail.audit import Audit
+from bitmail.caller import Caller
 from bitmail.errors import NoSuchMail
 from bitmail.hooks import Hooks
 from bitmail.incoming import Incoming
@@ -23,10 +24,13 @@ from bitmail.quota import Limits
 from bitmail.server import ServerError
 from bitmail.settings import Settings
 from bitmail.shutdown import ExitStatus
+from bitmail.webhooknotice import WebhookNotice
 from mta.addresses import parse_recipients
+from mta.calls import CALLED_FOR
 from mta.configuration import ConfigurationError
 from mta.container import Container
 from mta.desk import Desk
+from mta.events import StatusChange
 from mta.hooks.bucket import Buckets
 from mta.incoming import IncomingMail
 from mta.listener import Listener
@@ -82,6 +86,7 @@ class Service:
         incoming: takes mail that comes in.
         post_room: looks after what comes back.
         collector: fetches mail that waits elsewhere.
+        caller: calls webhooks.
         hooks: where providers call.
         listener: takes mail by SMTP, where that is on.
         metrics: what is counted in this process.
@@ -119,7 +124,15 @@ class Service:
             sign_up=settings.signup,
             limits=Limits(settings.mails_an_hour, settings.bytes_a_day, settings.most_drafts),
             operators=settings.operator_names(),
+            webhooks_to_loopback=settings.webhooks_to_loopback,
         )
+        self.caller = Caller(
+            self.container.calls,
+            self.model.webhooks,
+            WebhookNotice(self.model.accounts, self.model.mailboxes, self.container).tell,
+            to_loopback=settings.webhooks_to_loopback,
+        )
+        self.container.watch(self._status_changed)
         self.operations = Operations(
             settings.operator_names(),
             self.model,
@@ -166,11 +179,16 @@ class Service:
         self.container.start()
         self.post_room.start()
         self.collector.start()
+        self.caller.start()
         self.alerts.start()
 
     def _wake(self) -> None:
         self.post_room.wake()
         self.collector.wake()
+
+    def _status_changed(self, change: StatusChange) -> None:
+        if change.status in CALLED_FOR:
+            self.caller.wake()
 
     def _make_listener(self) -> Listener | None:
         host, _, port = self.settings.smtp_listen.rpartition(":")
@@ -200,6 +218,7 @@ class Service:
             self.listener.stop()
         self.post_room.stop(timeout)
         self.collector.stop(timeout)
+        self.caller.stop(timeout)
         self.container.stop(timeout)
         self.alerts.stop(timeout)
         self.model.librarian.stop()

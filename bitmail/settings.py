@@ -41,6 +41,7 @@ class Settings(MtaSettings):
         alert_mail: whom to write to when something cannot wait; empty for nobody.
         alert_url: a webhook to call then; it may hold a secret.
         alert_queue_age: seconds that a mail may wait before that is such a thing.
+        webhooks_to_loopback: people's webhooks may lead to this host itself, also without TLS; for trying them out.
         metrics_secret: what a reader of `/metrics` has to know; empty admits programs on this host alone.
     """
 
@@ -68,6 +69,7 @@ class Settings(MtaSettings):
     alert_mail: str = ""
     alert_url: SecretStr = SecretStr("")
     alert_queue_age: float = Field(default=900.0, gt=0, allow_inf_nan=False)
+    webhooks_to_loopback: bool = False
     metrics_secret: SecretStr = SecretStr("")
 
     @field_validator("domain")

@@ -134,7 +134,9 @@ class Calls:
             return int(connection.execute(_WAITING, {"webhook": webhook}).scalar_one())
 
     def _add(self, connection: Connection, items: Sequence[tuple[int, str]]) -> list[None]:
-        rows = [{"webhook": id, "owner": owner, "due": None, "lease": "", "failures": 0} for id, owner in items]
+        rows = [
+            {"webhook": id, "owner": owner, "due": None, "lease": "", "failures": 0} for id, owner in items
+        ]
         connection.execute(self._subscribe, rows)
         return [None] * len(items)
 

@@ -10,7 +10,7 @@ from mta.bulletin import Bulletin
 from mta.calls import Calls
 from mta.correspondent import Correspondent
 from mta.errors import KeyConflict
-from mta.events import Event, OwnerChange, ProviderOrder, StatusChange
+from mta.events import Event, EventKind, OwnerChange, ProviderOrder, StatusChange, Told
 from mta.health import ContainerReport, HealthBoard
 from mta.holder import new_holder
 from mta.hooks.call import DeliveryReport
@@ -176,6 +176,10 @@ class Desk:
         """Tell here and in the other processes that something of an account's changed; returns at once."""
         self._tell_all(OwnerChange(self._clock(), owner))
 
+    def inform(self, owner: str, text: str) -> None:
+        """Tell an account's owner something that is about no mail, here and in the other processes; returns at once."""
+        self._tell_all(Event(EventKind.INFORM_USER, self._clock(), text, owner=owner))
+
     def follow(self, callback: Callable[[str], None]) -> Callable[[], None]:
         """Call back with the account that was announced, in whichever process, until the function returned is
         called.
@@ -247,7 +251,7 @@ class Desk:
     def _tell_delivery(self, submission: Submission, delivery: Delivery, at: float) -> None:
         self._tell_all(status_of(submission.owner, submission.id, delivery, at))
 
-    def _tell_all(self, told: StatusChange | OwnerChange | ProviderOrder) -> None:
+    def _tell_all(self, told: Told) -> None:
         self._bulletin.tell(told)
         if self._is_started:
             self._correspondent.send(told)

@@ -243,9 +243,7 @@ Index(
 calls = Table(
     "spool_calls",
     metadata,
-    Column(
-        "webhook", BigInteger, ForeignKey(subscribers.c.webhook, ondelete="CASCADE"), primary_key=True
-    ),
+    Column("webhook", BigInteger, ForeignKey(subscribers.c.webhook, ondelete="CASCADE"), primary_key=True),
     Column("id", Text, primary_key=True),
     Column("due", Double, nullable=False),
     Column("expires", Double, nullable=False),

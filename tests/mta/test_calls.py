@@ -76,7 +76,7 @@ def test_a_webhook_when_held_then_by_one_and_by_another_once_its_lease_is_over(
     assert calls.take(clock() + LEASE - 1, 5) == [], "new calls do not break a lease"
     clock.forward(LEASE)
     (second,) = calls.take(clock(), 5)
-    assert [call.id for call in second.calls][0] == first.calls[0].id
+    assert second.calls[0].id == first.calls[0].id
     calls.settle(Tried(first, (), (first.calls[0].id,)), clock(), 0.0)
     assert calls.take(clock(), 5) == [], "who lost the lease lets nothing go"
     heard(calls, second, clock)
@@ -129,7 +129,9 @@ def test_calls_when_nobody_hears_them_then_tried_ever_less_for_a_day(
             break
         calls.settle(Tried(taken, (), tuple(call.id for call in taken.calls)), clock(), 0.0)
         waits = next(
-            wait for wait in (5.0 * 2**power for power in range(11)) if calls.is_due(clock() + min(wait, 3600.0))
+            wait
+            for wait in (5.0 * 2**power for power in range(11))
+            if calls.is_due(clock() + min(wait, 3600.0))
         )
         pauses.append(min(waits, 3600.0))
         clock.forward(pauses[-1])
