@@ -185,7 +185,7 @@ def test_a_call_that_is_not_taken_is_made_again_with_its_id_and_survives_a_resta
     tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(caller, "POLL", 0.05)
-    monkeypatch.setattr(mta.calls, "BACKOFF", Backoff(first=0.2, most=0.2))
+    monkeypatch.setattr(mta.calls, "BACKOFF", Backoff(first=2.0, most=2.0))
     receiver.script.extend([reply(500), reply(404), reply(302, Location="http://127.0.0.1:1/")])
     for boot, said in enumerate(
         (
@@ -201,9 +201,11 @@ def test_a_call_that_is_not_taken_is_made_again_with_its_id_and_survives_a_resta
             cancelled(service)
         one = Caller(service.container.calls, service.model.webhooks, print, to_loopback=True)
         one.start()
-        wait_until(partial(has_come, service, receiver, min(boot + 1, 4), said))
-        one.stop(10)
-        service.stop()
+        try:
+            wait_until(partial(has_come, service, receiver, min(boot + 1, 4), said))
+        finally:
+            one.stop(10)
+            service.stop()
     assert len(receiver.accepted) == 1
     assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1
     assert [json.loads(request.body)["id"] for request in receiver.requests] == [
