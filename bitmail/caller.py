@@ -56,6 +56,9 @@ _MEANS = {
     Status.CANCELLED: "It was cancelled, and not sent.",
 }
 
+_HAS_REASON = (Status.DEFERRED, Status.BOUNCED, Status.FAILED, Status.UNCERTAIN)
+"""What somebody gave a reason for, in words that say more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -273,7 +276,7 @@ class Caller:
 def body_of(call: Call) -> bytes:
     """What a webhook is told: JSON, the same bytes at every try."""
     change = call.change
-    said = explain(change.detail) or change.detail
+    said = (explain(change.detail) or change.detail) if change.status in _HAS_REASON else ""
     told = {
         "id": call.id,
         "type": f"delivery.{change.status}",
@@ -323,8 +326,8 @@ def _judged(response: httpcore.Response) -> Answer:
         return Answer(GONE)
     more = " Redirects are not followed." if 300 <= status < 400 else ""
     answer = Answer(f"It answered {status}.{more}")
-    wait = dict(response.headers).get(b"retry-after", b"").decode("latin-1")
-    if status in (429, 503) and wait.isascii() and wait.isdecimal():
+    wait = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"")
+    if status in (429, 503) and wait.isdigit():
         return replace(answer, patience=min(float(wait[:9]), MOST_PATIENCE))
     return answer
 

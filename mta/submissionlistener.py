@@ -121,8 +121,8 @@ class _Submitting(Conversation):
         await super().smtp_AUTH(f"{mechanism.upper()}{blank}{rest}")
 
     async def _proven(self, result: AuthResult) -> AuthResult:
-        if not result.success:
-            return result
+        if not result.success or self.session is None or result.auth_data is None:
+            return AuthResult(success=False, handled=result.handled)
         handler: _Handler = self.event_handler
         return await handler.prove(self.session, result.auth_data)
 
