@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 import httpcore
 
 from bitmail.explain import explain
-from bitmail.outward import NotOutside, Outward, Resolve, is_loopback, is_outside, looked_up
+from bitmail.outward import IPAddress, NotOutside, Outward, Resolve, is_public, looked_up
 from bitmail.version import version
 from bitmail.webhooks import GONE, Webhook, Webhooks
 from mta.calls import Call, Calls, Taken, Tried
@@ -117,10 +117,13 @@ class Caller:
         self._switched_off = switched_off
         self._clock = clock
         self._chance = random.Random()  # noqa: S311 - spreads tries, and keeps no secret
-        here = is_loopback if to_loopback else lambda _: False
+
+        def is_here(address: IPAddress) -> bool:
+            return to_loopback and address.is_loopback
+
         self._outward = {
-            "https": Outward(lambda address: is_outside(address) or here(address), resolve),
-            "http": Outward(here, resolve),
+            "https": Outward(lambda address: is_public(address) or is_here(address), resolve),
+            "http": Outward(is_here, resolve),
         }
         self._trust = trust or httpcore.default_ssl_context()
         self._loop = asyncio.new_event_loop()

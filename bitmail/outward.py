@@ -20,6 +20,7 @@ GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 SIX_TO_FOUR = ipaddress.ip_network("2002::/16")
 TRIES = 3
 """Addresses of one name that are tried."""
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
 
 
@@ -27,21 +28,16 @@ class NotOutside(Exception):
     """A place is not in the open net."""
 
 
-def is_outside(address: str) -> bool:
-    """Whether an IP address is in the open net: no private, link-local, loopback, multicast or reserved one, and none
-    that carries such a one in it.
+def is_public(address: IPAddress) -> bool:
+    """Whether an address is in the open net: no private, link-local, loopback, multicast or reserved one, and none
+    that carries another in it but as one of IPv4 written as IPv6.
     """
-    parsed = ipaddress.ip_address(address)
-    if isinstance(parsed, ipaddress.IPv6Address) and (
-        parsed not in GLOBAL_UNICAST or parsed in SIX_TO_FOUR or parsed.scope_id
-    ):
-        return False
-    return parsed.is_global and not parsed.is_multicast
-
-
-def is_loopback(address: str) -> bool:
-    """Whether an IP address is this host itself."""
-    return ipaddress.ip_address(address).is_loopback
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return is_public(address.ipv4_mapped)
+        if address not in GLOBAL_UNICAST or address in SIX_TO_FOUR or address.scope_id:
+            return False
+    return address.is_global and not address.is_multicast
 
 
 def looked_up(host: str, port: int) -> Sequence[str]:
@@ -57,7 +53,7 @@ def looked_up(host: str, port: int) -> Sequence[str]:
 class Outward(httpcore.AsyncNetworkBackend):
     """Connects where it may."""
 
-    def __init__(self, allowed: Callable[[str], bool], resolve: Resolve = looked_up) -> None:
+    def __init__(self, allowed: Callable[[IPAddress], bool], resolve: Resolve = looked_up) -> None:
         """
         Args:
             allowed: whether an IP address may be connected to.
@@ -85,9 +81,9 @@ class Outward(httpcore.AsyncNetworkBackend):
         """
         try:
             found = await asyncio.get_running_loop().run_in_executor(self._names, self._resolve, host, port)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(str(error)) from error
-        addresses = [address for address in found if self._allowed(address)][:TRIES]
+        addresses = [address for address in found if self._allowed(ipaddress.ip_address(address))][:TRIES]
         if not addresses:
             raise NotOutside(host)
         for address in addresses[:-1]:

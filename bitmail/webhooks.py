@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from bitmail.errors import FieldError, Unsendable
-from bitmail.outward import is_loopback, is_outside
+from bitmail.outward import IPAddress, is_public
 from mta.calls import CALLED_FOR, Calls
 from mta.outcomes import Status
 from store import Entry, JsonStore
@@ -181,22 +181,22 @@ class Webhooks:
         if parts.username is not None or parts.password is not None or parts.fragment:
             return "Leave out the name, the password and the part after #. The signature proves who calls."
         address = _literal(host)
-        is_here = host == "localhost" or (address != "" and is_loopback(address))
+        is_here = host == "localhost" or (address is not None and address.is_loopback)
         if is_here and self._to_loopback and parts.scheme in ("http", "https"):
             return ""
         if parts.scheme != "https":
             return "The address has to begin with https://."
-        if is_here or (address and not is_outside(address)):
+        if is_here or (address is not None and not is_public(address)):
             return "This address is not in the open net, and is not called."
         return ""
 
 
-def _literal(host: str) -> str:
-    """The host if it is an IP address, else ""."""
+def _literal(host: str) -> IPAddress | None:
+    """The IP address that a host is written as, if it is."""
     try:
-        return str(ipaddress.ip_address(host))
+        return ipaddress.ip_address(host)
     except ValueError:
-        return ""
+        return None
 
 
 def _webhook(entry: Entry) -> Webhook:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import ssl
 import time
@@ -24,7 +25,7 @@ from bitmail.current import serving
 from bitmail.drafts import Draft, new_key
 from bitmail.errors import Unsendable
 from bitmail.mailboxes import MailboxName
-from bitmail.outward import is_outside
+from bitmail.outward import is_public
 from bitmail.service import Service
 from bitmail.state.settings import SettingsState
 from bitmail.tokens import Scope
@@ -297,12 +298,12 @@ def test_a_deleted_account_tells_nobody_anything(alone: Service, receiver: Recei
     ],
 )
 def test_an_address_that_is_not_in_the_open_net_is_not_outside(address: str) -> None:
-    assert not is_outside(address)
+    assert not is_public(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "1.1.1.1", "2606:4700:4700::1111", "2a00:1450::1"])
 def test_an_address_in_the_open_net_is_outside(address: str) -> None:
-    assert is_outside(address)
+    assert is_public(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize("private", [["127.0.0.1"], ["10.255.255.1", "::1"], ["::ffff:127.0.0.1"]])
