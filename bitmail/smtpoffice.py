@@ -25,10 +25,16 @@ class SmtpOffice:
         self._model = model
 
     def log_in(self, name: str, secret: str, address: str) -> str:
-        """The account of a name, by its password or by an API token that may send; guesses count as at the door."""
+        """The account of a name, by its password or by an API token that may send.
+
+        Guesses count as at the door. A good token is none, and so nobody's guessing keeps its owner waiting.
+        """
         client = Client(address=address, agent="SMTP")
         try:
-            return self._model.door.admit(name, client, lambda known: self._opened(known, secret)).name
+            known = self._model.accounts.canonical(name)
+            if secret.startswith(PREFIX) and not self._fault(known, secret):
+                return known
+            return self._model.door.admit(known, client, lambda known: self._opened(known, secret)).name
         except TooMany as refusal:
             raise Refused(reply("454 4.7.0", str(refusal))) from None
         except CodeNeeded:
@@ -67,18 +73,19 @@ class SmtpOffice:
         return sent.submission.id
 
     def _opened(self, name: str, secret: str) -> Account:
-        model = self._model
-        if not secret.startswith(PREFIX):
-            account = model.accounts.log_in(name, secret, may_create=False)
-            if model.second_factor.is_on(name):
-                raise CodeNeeded("")
-            return account
-        token = model.tokens.find(secret)
-        if token is None or token.user != name or not model.accounts.is_open(name):
-            raise LogInRefused(NO_TOKEN)
-        if Scope.SEND not in token.scopes:
-            raise LogInRefused(NOT_FOR_SENDING)
-        return model.accounts.account(name)
+        if secret.startswith(PREFIX):
+            raise LogInRefused(self._fault(name, secret))
+        account = self._model.accounts.log_in(name, secret, may_create=False)
+        if self._model.second_factor.is_on(name):
+            raise CodeNeeded("")
+        return account
+
+    def _fault(self, name: str, secret: str) -> str:
+        """Why a token does not let this account send, or ""."""
+        token = self._model.tokens.find(secret)
+        if token is None or token.user != name or not self._model.accounts.is_open(name):
+            return NO_TOKEN
+        return "" if Scope.SEND in token.scopes else NOT_FOR_SENDING
 
 
 def _code(refusal: Unsendable) -> str:

@@ -164,6 +164,8 @@ def test_guesses_are_counted_as_at_the_door_and_then_told_to_wait(
     with pytest.raises(smtplib.SMTPAuthenticationError) as waiting:
         connect().login("ada", PASSWORD)
     assert b"Too many tries" in waiting.value.smtp_error
+    token = service.model.make_token("ada", "client", [Scope.SEND], 1)
+    assert connect().login("ada", token)[0] == 235, "a stranger's guessing stops no token"
 
 
 def test_a_locked_account_is_closed_to_its_tokens_and_to_who_is_connected(

@@ -276,6 +276,15 @@ def test_a_webhook_that_fails_for_days_or_says_that_it_is_gone_is_switched_off_a
     assert len(receiver.requests) == 2
 
 
+def test_a_spool_that_does_not_know_a_webhook_learns_of_it_before_a_mail_is_submitted(
+    alone: Service, receiver: Receiver
+) -> None:
+    id = subscribe(alone, receiver)
+    alone.container.calls.unsubscribe(id)  # as on the spool of another host
+    cancelled(alone)
+    assert alone.container.calls.waiting(id) == 1
+
+
 def test_a_deleted_account_tells_nobody_anything(alone: Service, receiver: Receiver) -> None:
     alone.model.log_in("ada", PASSWORD)
     id = subscribe(alone, receiver)
