@@ -423,6 +423,7 @@ def webhooks() -> rx.Component:
             says("webhook"),
             rx.el.button("Make webhook", type="submit", class_name="btn"),
             on_submit=SettingsState.make_webhook,
+            key=SettingsState.new_secret,  # begins anew once one is made, and keeps what is wrong
         ),
     )
 
