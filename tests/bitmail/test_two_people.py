@@ -26,6 +26,7 @@ from bitmail.routes import HOOKS
 from bitmail.service import Service
 from bitmail.tokens import Scope
 from mta.incoming import IncomingMail
+from mta.outcomes import Status
 from tests.bitmail.conftest import PASSWORD
 from tests.bitmail.test_controller import OFFERED
 from tests.bitmail.test_reading import MAIL
@@ -82,7 +83,9 @@ def things(service: Service) -> list[Thing]:
     (mail,) = model.mailboxes.page("eve", MailboxName.INBOX).mails
     folder = model.folders.create("eve", SECRET)
     model.make_token("eve", SECRET, [Scope.READ], 30)
-    webhook, _ = model.make_webhook("eve", f"https://example.com/{SECRET.replace(' ', '-')}")
+    # Told of what does not happen here, so that nobody is called.
+    where = f"https://example.com/{SECRET.replace(' ', '-')}"
+    webhook, _ = model.make_webhook("eve", where, [Status.COMPLAINED])
     draft = Draft("draft-key-there", to="grace@example.com", subject=SECRET, text=SECRET)
     model.drafts.save("eve", draft)
     drafted = model.mailboxes.page("eve", MailboxName.DRAFTS).mails[0]
