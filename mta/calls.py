@@ -149,17 +149,18 @@ def add_calls(connection: Connection, told: Iterable[Told], now: float) -> None:
     owners = sorted({change.owner for change in changes})
     # Locked, so that a webhook is not let go meanwhile as one that has nothing to be told.
     found = connection.execute(_SUBSCRIBED, {"owners": owners}).all()
+    if not found:
+        return
     rows = []
     for change in changes:
-        event = {"id": f"evt_{secrets.token_hex(16)}", "body": json.dumps(asdict(change))}
+        webhooks = [row.webhook for row in found if row.owner == change.owner]
+        event = {"id": f"evt_{secrets.token_hex(16)}", "body": json.dumps(asdict(change))} if webhooks else {}
         rows += [
-            event | {"webhook": row.webhook, "due": now, "expires": now + LIFETIME, "tries": 0}
-            for row in found
-            if row.owner == change.owner
+            event | {"webhook": webhook, "due": now, "expires": now + LIFETIME, "tries": 0}
+            for webhook in webhooks
         ]
-    if rows:
-        connection.execute(calls.insert(), rows)
-        connection.execute(_RING, {"webhooks": [row.webhook for row in found], "now": now})
+    connection.execute(calls.insert(), rows)
+    connection.execute(_RING, {"webhooks": [row.webhook for row in found], "now": now})
 
 
 _SUBSCRIBED = (
