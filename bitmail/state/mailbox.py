@@ -79,8 +79,7 @@ class MailboxState(rx.State):
     @rx.event
     async def refresh(self) -> None:
         """The mails may have changed."""
-        if self._view is not None:
-            await self._look()
+        await self._refresh()
 
     @rx.event
     def show(self, what: str) -> rx.event.EventSpec | None:
@@ -108,6 +107,10 @@ class MailboxState(rx.State):
         me, named = caller(), number(id)
         found = await off_loop(_thread_of, me.user, named)
         return rx.redirect(View(thread=found).href(named)) if found else None
+
+    async def _refresh(self) -> None:
+        if self._view is not None:
+            await self._look()
 
     async def _look(self) -> None:
         view, me = self._view or View(), caller()
