@@ -33,7 +33,7 @@ class Settings(MtaSettings):
         incoming_secret: the password in the address that SendGrid's Inbound Parse calls.
         s3_endpoint: another address of S3 for mail that SES keeps there.
         smtp_listen: `host:port` on which mail is taken by SMTP; empty for nowhere.
-        smtp_certificate, smtp_key: files by which that speaks TLS; the key may stand in the former.
+        smtp_certificate, smtp_key: files in PEM by which SMTP speaks TLS; the key may stand in the former.
         submission_listen: `host:port` on which people's own programs hand in mail by SMTP; empty for nowhere.
         mails_an_hour: mails that one account may send in an hour; 0 for as many as it likes.
         bytes_a_day: bytes that one account may send in a day; 0 for as many as it likes.

@@ -368,7 +368,7 @@ def tokens() -> rx.Component:
             rx.el.label(
                 rx.el.input(type="checkbox", name="webhooks", value="1"),
                 rx.el.span("May make and remove webhooks"),
-                class_name="tick",
+                class_name="check",
             ),
             says("token"),
             rx.el.button("Make token", type="submit", class_name="btn"),
@@ -420,7 +420,7 @@ def webhooks() -> rx.Component:
                 rx.el.label(
                     rx.el.input(type="checkbox", name=status.value, value="1", default_checked=True),
                     rx.el.span(status.value.capitalize()),
-                    class_name="tick",
+                    class_name="check",
                 )
                 for status in EVERY
             ],
