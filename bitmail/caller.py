@@ -82,8 +82,6 @@ class _Turn:
     until: float
     heard: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    answered: bool = False
-    """It took a call."""
     last: Answer = field(default_factory=Answer)
     """Of those that failed."""
 
@@ -206,10 +204,7 @@ class Caller:
                 return
             if taken.expired:
                 log.warning("%d calls of webhook %d are given up", taken.expired, webhook.id)
-            turn = _Turn(webhook, deque(), time.monotonic() + LONGEST_TURN)
-            for call in taken.calls:
-                wanted = call.change.status in webhook.statuses
-                (turn.waiting.append if wanted else lambda one: turn.heard.append(one.id))(call)
+            turn = _Turn(webhook, deque(taken.calls), time.monotonic() + LONGEST_TURN)
             try:
                 # One that failed the last time is tried with a single call first.
                 await asyncio.gather(
@@ -225,7 +220,7 @@ class Caller:
             log.exception("a webhook could not be called, and is tried again")
 
     async def _hand(self, turn: _Turn, pools: dict[str, httpcore.AsyncConnectionPool]) -> None:
-        while turn.waiting and time.monotonic() < turn.until and (turn.answered or not turn.failed):
+        while turn.waiting and time.monotonic() < turn.until and (turn.heard or not turn.failed):
             call = turn.waiting.popleft()
             answer = await self._call(turn.webhook, call, pools)
             if answer.reason:
@@ -233,7 +228,6 @@ class Caller:
                 turn.last = answer
             else:
                 turn.heard.append(call.id)
-                turn.answered = True
 
     async def _call(
         self, webhook: Webhook, call: Call, pools: dict[str, httpcore.AsyncConnectionPool]
@@ -266,7 +260,7 @@ class Caller:
 
     def _judge(self, turn: _Turn) -> None:
         """Note on the webhook how it is."""
-        if turn.answered:
+        if turn.heard:
             self._webhooks.mended(turn.webhook)
         elif turn.failed:
             reason = turn.last.reason

@@ -116,7 +116,7 @@ class Webhooks:
             "secret": secret,
         }
         webhook = _webhook(Entry(self._store.put(data), data))
-        self._calls.subscribe(webhook.id, user)
+        self._calls.subscribe(webhook.id, user, webhook.statuses)
         return webhook, secret
 
     def of(self, user: str) -> list[Webhook]:
@@ -143,7 +143,7 @@ class Webhooks:
         """
         for webhook in self.of(user):
             if webhook.id not in self._subscribed and not webhook.is_off:
-                self._calls.subscribe(webhook.id, user)
+                self._calls.subscribe(webhook.id, user, webhook.statuses)
                 self._subscribed.add(webhook.id)
 
     def mended(self, webhook: Webhook) -> None:

@@ -96,9 +96,11 @@ class Calls:
         dialect = sqlite if database.is_sqlite else postgresql
         self._subscribe = dialect.insert(subscribers).on_conflict_do_nothing()
 
-    def subscribe(self, webhook: int, owner: str) -> None:
-        """Have a webhook told of this person's deliveries from now on; repeating changes nothing."""
-        self._database.write(self._add, (webhook, owner))
+    def subscribe(self, webhook: int, owner: str, statuses: Iterable[Status] = CALLED_FOR) -> None:
+        """Have a webhook told, from now on, when a delivery of this person's comes to one of these statuses;
+        repeating changes nothing.
+        """
+        self._database.write(self._add, (webhook, owner, " ".join(sorted(statuses))))
 
     def unsubscribe(self, webhook: int) -> None:
         """Tell this webhook nothing any more, also what waits."""
@@ -133,9 +135,10 @@ class Calls:
         with self._database.read() as connection:
             return int(connection.execute(_WAITING, {"webhook": webhook}).scalar_one())
 
-    def _add(self, connection: Connection, items: Sequence[tuple[int, str]]) -> list[None]:
+    def _add(self, connection: Connection, items: Sequence[tuple[int, str, str]]) -> list[None]:
         rows = [
-            {"webhook": id, "owner": owner, "due": None, "lease": "", "failures": 0} for id, owner in items
+            {"webhook": id, "owner": owner, "statuses": statuses, "due": None, "lease": "", "failures": 0}
+            for id, owner, statuses in items
         ]
         connection.execute(self._subscribe, rows)
         return [None] * len(items)
@@ -153,18 +156,23 @@ def add_calls(connection: Connection, told: Iterable[Told], now: float) -> None:
         return
     rows = []
     for change in changes:
-        webhooks = [row.webhook for row in found if row.owner == change.owner]
+        webhooks = [
+            row.webhook
+            for row in found
+            if row.owner == change.owner and change.status.value in row.statuses.split()
+        ]
         event = {"id": f"evt_{secrets.token_hex(16)}", "body": json.dumps(asdict(change))} if webhooks else {}
         rows += [
             event | {"webhook": webhook, "due": now, "expires": now + LIFETIME, "tries": 0}
             for webhook in webhooks
         ]
-    connection.execute(calls.insert(), rows)
-    connection.execute(_RING, {"webhooks": [row.webhook for row in found], "now": now})
+    if rows:
+        connection.execute(calls.insert(), rows)
+        connection.execute(_RING, {"webhooks": sorted({row["webhook"] for row in rows}), "now": now})
 
 
 _SUBSCRIBED = (
-    select(subscribers.c.webhook, subscribers.c.owner)
+    select(subscribers.c.webhook, subscribers.c.owner, subscribers.c.statuses)
     .where(subscribers.c.owner.in_(bindparam("owners", expanding=True)))
     .order_by(subscribers.c.webhook)
     .with_for_update()

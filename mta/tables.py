@@ -228,6 +228,7 @@ subscribers = Table(
     metadata,
     Column("webhook", BigInteger, primary_key=True, autoincrement=False),
     Column("owner", Text, nullable=False),
+    Column("statuses", Text, nullable=False),
     Column("due", Double),
     Column("lease", Text, nullable=False),
     Column("failures", Integer, nullable=False),

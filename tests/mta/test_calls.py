@@ -22,6 +22,7 @@ def calls(database: Database) -> Calls:
     calls = Calls(database)
     calls.subscribe(7, "ada")
     calls.subscribe(8, "eve")
+    calls.subscribe(9, "ada", [Status.COMPLAINED])
     return calls
 
 

@@ -12,6 +12,7 @@ def upgrade() -> None:
         "spool_subscribers",
         sa.Column("webhook", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("owner", sa.Text, nullable=False),
+        sa.Column("statuses", sa.Text, nullable=False),
         sa.Column("due", sa.Double),
         sa.Column("lease", sa.Text, nullable=False),
         sa.Column("failures", sa.Integer, nullable=False),
