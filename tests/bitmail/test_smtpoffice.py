@@ -154,13 +154,15 @@ def test_guesses_are_counted_as_at_the_door_and_then_told_to_wait(
 ) -> None:
     # By hand: the library tries a wrong password by each mechanism in turn.
     wrong = base64.b64encode(b"\0ada\0not the password").decode()
-    codes = []
-    for number in range(PER_ACCOUNT.free + 1):
-        if number % TRIES == 0:
+    codes: list[int] = []
+    while 454 not in codes and len(codes) < 2 * PER_ACCOUNT.free:
+        if len(codes) % TRIES == 0:
             client = connect()
             client.ehlo()
         codes.append(client.docmd(f"AUTH PLAIN {wrong}")[0])
-    assert codes == [535] * PER_ACCOUNT.free + [454]
+    # Each wait is twice the one before, so that a slow machine meets one as well.
+    assert codes[: PER_ACCOUNT.free] == [535] * PER_ACCOUNT.free
+    assert codes[-1] == 454
     with pytest.raises(smtplib.SMTPAuthenticationError) as waiting:
         connect().login("ada", PASSWORD)
     assert b"Too many tries" in waiting.value.smtp_error
