@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 import secrets
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
@@ -30,11 +30,14 @@ from bitmail.errors import (
 from bitmail.sessions import Session
 from bitmail.tokens import PREFIX, Scope
 from bitmail.version import version
+from bitmail.webhooks import EVERY
 from mta.email import Attachment
 from mta.errors import KeyConflict
+from mta.outcomes import Status
 from mta.submission import Submission
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+Body = TypeVar("Body", bound=BaseModel)
 
 
 class File(BaseModel):
@@ -73,6 +76,15 @@ async def alive(request: Request) -> Response:
             for notice in model.pending_notices(session.id, session.user)
         ]
     return JSONResponse(answer)
+
+
+class MakeWebhook(BaseModel):
+    """The body of `POST /api/webhooks`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str
+    statuses: list[Status] = Field(default=list(EVERY), max_length=20)
 
 
 async def version_(request: Request) -> Response:
@@ -194,6 +206,57 @@ async def lift(request: Request) -> Response:
     return Response(status_code=204)
 
 
+async def webhooks(request: Request) -> Response:
+    """The addresses that are told what becomes of this person's mail."""
+    try:
+        session = await _caller(request, Scope.WEBHOOKS)
+    except _Refused as refused:
+        return refused.answer
+    found = await off_loop(service().model.webhooks.of, session.user)
+    return JSONResponse(
+        {
+            "webhooks": [
+                {
+                    "id": one.id,
+                    "url": one.url,
+                    "statuses": sorted(one.statuses),
+                    "created": one.created,
+                    "failing_since": one.failing_since or None,
+                    "error": one.error,
+                    "is_off": one.is_off,
+                }
+                for one in found
+            ]
+        }
+    )
+
+
+async def make_webhook(request: Request) -> Response:
+    """Have an address told; its secret is in this answer and in no other."""
+    try:
+        session = await _caller(request, Scope.WEBHOOKS)
+    except _Refused as refused:
+        return refused.answer
+    try:
+        wanted = _parsed(MakeWebhook, await request.body())
+        made, secret = await off_loop(service().model.make_webhook, session.user, wanted.url, wanted.statuses)
+    except Unsendable as refusal:
+        return _unprocessable(*refusal.errors)
+    return JSONResponse({"webhook": made.id, "secret": secret}, status_code=201)
+
+
+async def end_webhook(request: Request) -> Response:
+    """Tell an address nothing any more."""
+    try:
+        session = await _caller(request, Scope.WEBHOOKS)
+    except _Refused as refused:
+        return refused.answer
+    id = request.path_params["id"]
+    if not _NUMBER.fullmatch(id) or not await off_loop(service().model.end_webhook, session.user, int(id)):
+        return JSONResponse({"error": "There is no such webhook."}, status_code=404)
+    return Response(status_code=204)
+
+
 def api() -> Starlette:
     """The routes, to be mounted before the page."""
     return Starlette(
@@ -206,6 +269,9 @@ def api() -> Starlette:
             Route("/api/submissions/{id}", submission, methods=["GET"]),
             Route("/api/suppressions", suppressions, methods=["GET"]),
             Route("/api/suppressions/{address:path}", lift, methods=["DELETE"]),
+            Route("/api/webhooks", webhooks, methods=["GET"]),
+            Route("/api/webhooks", make_webhook, methods=["POST"]),
+            Route("/api/webhooks/{id}", end_webhook, methods=["DELETE"]),
             *forms.routes(),
             *reading.routes(),
             *hookroutes.routes(),
@@ -213,9 +279,13 @@ def api() -> Starlette:
     )
 
 
-def _send_json(session: Session, key: str, body: bytes) -> Submission:
+def _parsed(kind: type[Body], body: bytes) -> Body:
+    """
+    Raises:
+        Unsendable: naming each field that is wrong.
+    """
     try:
-        mail = SendMail.model_validate_json(body)
+        return kind.model_validate_json(body)
     except ValidationError as error:
         raise Unsendable(
             tuple(
@@ -223,6 +293,10 @@ def _send_json(session: Session, key: str, body: bytes) -> Submission:
                 for problem in error.errors(include_input=False, include_url=False, include_context=False)
             )
         ) from None
+
+
+def _send_json(session: Session, key: str, body: bytes) -> Submission:
+    mail = _parsed(SendMail, body)
     files: list[Attachment] = []
     for number, file in enumerate(mail.attachments):
         try:
@@ -296,7 +370,7 @@ async def _caller(request: Request, scope: Scope) -> Session:
             raise _Refused(_unauthorized("Log in first, then send Authorization: Bearer and the session."))
         return session
     token = await off_loop(service().model.tokens.find, secret)
-    if token is None:
+    if token is None or not await off_loop(service().model.accounts.is_open, token.user):
         raise _Refused(_unauthorized("There is no such token, or it has expired. Make a new one."))
     if scope not in token.scopes:
         reason = f"This token may not do that: it was made without “{scope}”. Make one with it."

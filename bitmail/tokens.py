@@ -25,6 +25,7 @@ class Scope(StrEnum):
 
     SEND = "send"
     READ = "read"
+    WEBHOOKS = "webhooks"
 
 
 @dataclass(frozen=True, slots=True)

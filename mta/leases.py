@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Double, bindparam, select, update
 
+from mta.calls import add_calls
 from mta.claim import Claim, Result
 from mta.events import Event, StatusChange, Told
 from mta.news import write_news
@@ -256,11 +257,12 @@ def _turn(connection: Connection, turns: Sequence[Turn]) -> list[Turned]:
 def _take_turn(connection: Connection, turn: Turn) -> Turned:
     applied = _settle(connection, turn)
     claims = _renew_and_claim(connection, turn)
-    news = list(turn.news)
+    news: list[Told] = []
     for settlement, applies in zip(turn.settlements, applied, strict=True):
         if applies:
             news += [told for told in (settlement.change, settlement.notice) if told is not None]
-    write_news(connection, turn.holder, turn.now, news)
+    add_calls(connection, news, turn.now)
+    write_news(connection, turn.holder, turn.now, [*turn.news, *news])
     return Turned(applied, claims)
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
 
+from mta.calls import add_calls
 from mta.errors import KeyConflict
+from mta.events import StatusChange
 from mta.outcomes import Outcome, Status
 from mta.statements import arrays, insertion
 from mta.submission import Attempt, Delivery, NewSubmission, Submission
@@ -269,7 +271,7 @@ _CANCEL = (
     .values(status=Status.CANCELLED, detail="", updated=bindparam("now"), due=None, lease="")
 )
 
-
+_OWNER = select(submissions.c.owner).where(submissions.c.id == bindparam("submission"))
 _RETRY = (
     update(deliveries)
     .where(
@@ -304,16 +306,33 @@ def _retry(connection: Connection, items: Sequence[_Retrying]) -> list[Delivery 
     return results
 
 
+def status_of(owner: str, submission_id: str, delivery: Delivery, at: float) -> StatusChange:
+    """What is told of the status that a delivery has now."""
+    return StatusChange(
+        at=at,
+        owner=owner,
+        submission_id=submission_id,
+        delivery_id=delivery.id,
+        recipient=delivery.recipient,
+        status=delivery.status,
+        provider=delivery.provider,
+        detail=delivery.detail,
+    )
+
+
 def _cancel(connection: Connection, items: Sequence[_Cancelling]) -> list[list[Delivery]]:
     results = []
     for item in items:
         rows = connection.execute(_CANCELLABLE, {"submission": item.submission_id}).mappings().all()
-        if rows:
+        changed = [
+            replace(_delivery(row, ()), status=Status.CANCELLED, detail="", updated=item.now) for row in rows
+        ]
+        if changed:
             connection.execute(_CANCEL, {"submission": item.submission_id, "now": item.now})
-        changed = [_delivery(row, ()) for row in rows]
-        results.append(
-            [replace(one, status=Status.CANCELLED, detail="", updated=item.now) for one in changed]
-        )
+            owner = connection.execute(_OWNER, {"submission": item.submission_id}).scalar_one()
+            told = [status_of(owner, item.submission_id, one, item.now) for one in changed]
+            add_calls(connection, told, item.now)
+        results.append(changed)
     return results
 
 
