@@ -6,7 +6,9 @@ import re
 
 from bitmail.stylesheets import clean_declarations, clean_stylesheet
 
-BAD = re.compile(r"[<\\]|/\*|@(?!media )|url\s*\(|expression|image-set|javascript|position\s*:", re.IGNORECASE)
+BAD = re.compile(
+    r"[<\\]|/\*|@(?!media )|url\s*\(|expression|image-set|javascript|position\s*:", re.IGNORECASE
+)
 
 
 def one(data: bytes) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from mta.parsed import parse
-from mta.sevenbit import seven_bit
-from mta.sevenbit import NotSevenBit
+from mta.sevenbit import NotSevenBit, seven_bit
 from mta.tree import read_tree
 
 

@@ -48,7 +48,15 @@ def forms(data: bytes) -> None:
     refused(read_form, rest, kind.decode("latin-1"))
     refused(read_form, data, "multipart/form-data; boundary=xYzZY")
     pieces = data.split(b"\0")
-    keys = ("recipient", "sender", "message-headers", "content-id-map", "body-plain", "body-html", "body-mime")
+    keys = (
+        "recipient",
+        "sender",
+        "message-headers",
+        "content-id-map",
+        "body-plain",
+        "body-html",
+        "body-mime",
+    )
     fields = dict(zip(keys, pieces, strict=False))
     refused(ROUTES.read, *form_data({**mailgun_signature(NOW, "t"), **fields}))
     keys = ("envelope", "headers", "charsets", "attachment-info", "text", "html", "email")
