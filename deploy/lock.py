@@ -94,11 +94,11 @@ def check(root: Path = ROOT) -> None:
         raise DeployError(f"There is no {LOCK}. Make it by ./fab lock, and commit it.") from None
     requirements = wanted(root / "requirements.txt")
     top = {normal(name): number for name, number in _pairs(requirements)}
-    there = {normal(name): number for name, number in installed(requirements).items()} | top
+    below = {name: number for name, number in installed(requirements).items() if name in locked}
     wrong = [
-        f"{name}: {LOCK} has {locked.get(name, 'none')}, and here is {there[name]}"
-        for name in sorted(there)
-        if locked.get(name) != there[name]
+        f"{name}: {LOCK} has {locked.get(name, 'none')}, and here is {number}"
+        for name, number in sorted((below | top).items())
+        if locked.get(name) != number
     ]
     if wrong:
         shown = "\n".join(f"    {line}" for line in wrong[:10])
@@ -122,7 +122,7 @@ def wanted(path: Path = ROOT / "requirements.txt") -> str:
 
 
 def installed(requirements: str) -> dict[str, str]:
-    """What is installed here of all that the requirements come to."""
+    """What is installed here of all that the requirements come to, and may come to on another Python."""
     found: dict[str, str] = {}
     ahead = _names(requirements.splitlines())
     while ahead:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from mta.addresses import BadAddress, parse_address, parse_recipients
 from mta.headers import address_field
 from mta.parsed import read_mailboxes
@@ -19,7 +21,5 @@ def one(data: bytes) -> None:
     for error in found.errors:
         assert str(error)
     read_mailboxes(text)
-    try:
+    with suppress(BadAddress):
         parse_address(text)
-    except BadAddress:
-        pass

@@ -14,8 +14,9 @@ DATE = datetime(2026, 2, 3, tzinfo=UTC)
 def one(data: bytes) -> None:
     try:
         mail = read_json(data, key="k", date=DATE)
-    except Unacceptable as error:
-        assert error.errors
+    except Unacceptable as refused:
+        reasons = refused.errors
+        assert reasons
         return
     assert mail.recipients, "a mail to nobody"
     head, found, _ = mail.raw.partition(b"\r\n\r\n")
