@@ -80,13 +80,14 @@ def _rules(rules: Iterable[Any], depth: int) -> Iterable[str]:
             selector = tinycss2.serialize(rule.prelude).strip()
             contents = tinycss2.parse_blocks_contents(rule.content, skip_comments=True, skip_whitespace=True)
             declarations = _kept(contents)
-            if declarations and selector and not _DOUBTFUL.search(selector.replace(">", "")):
+            is_fit = _is_whole(rule.prelude) and not _DOUBTFUL.search(selector.replace(">", ""))
+            if declarations and selector and is_fit:
                 yield f"{selector} {{{declarations}}}"
         elif rule.type == "at-rule" and rule.lower_at_keyword == "media" and rule.content and depth < DEPTH:
             condition = tinycss2.serialize(rule.prelude).strip()
             inner = tinycss2.parse_rule_list(rule.content, skip_comments=True, skip_whitespace=True)
             kept = "\n".join(_rules(inner, depth + 1))
-            if kept and not _DOUBTFUL.search(condition):
+            if kept and _is_whole(rule.prelude) and not _DOUBTFUL.search(condition):
                 yield f"@media {condition} {{{kept}}}"
 
 
@@ -114,6 +115,15 @@ def _loads_nothing(token: Any) -> bool:
     if token.type in ("() block", "[] block"):
         return all(_loads_nothing(inner) for inner in token.content)
     return True
+
+
+def _is_whole(tokens: Iterable[Any]) -> bool:
+    """Whether nothing in them was left open, or closes what it did not open."""
+    return all(
+        token.type != "error"
+        and _is_whole(getattr(token, "arguments", None) or getattr(token, "content", None) or ())
+        for token in tokens
+    )
 
 
 def _without_comment_signs(sheet: str) -> str:
