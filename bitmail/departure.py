@@ -45,8 +45,8 @@ class Departure:
         """Remove everything that is this person's; how many entries that were.
 
         The name stays taken, so that nobody else receives what is still sent to it. Mail that was accepted for sending
-        still goes out, and what others received is theirs. Bytes that came within the hour lose their name at once, and are
-        gone when the librarian looks after that hour. What an interruption leaves, a second call removes.
+        still goes out, and what others received is theirs. Bytes that came within the hour lose their name at once, and
+        are gone when the librarian looks after that hour. What an interruption leaves, a second call removes.
         """
         self._accounts.close(user)
         removed = 0
