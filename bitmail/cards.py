@@ -96,8 +96,8 @@ def _vcards(text: str) -> Iterator[Card]:
         elif kind == "N" and not name:
             family, _, given = (_unescaped(part) for part in (value + ";").partition(";"))
             name = f"{given.partition(';')[0]} {family}".strip()
-        elif kind == "EMAIL":
-            emails.append(_unescaped(value).removeprefix("mailto:"))
+        elif kind == "EMAIL" and (email := _unescaped(value).removeprefix("mailto:").strip()):
+            emails.append(email)
         elif kind == "CATEGORIES":
             groups = value
         elif kind == "END":
