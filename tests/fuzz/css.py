@@ -7,7 +7,7 @@ import re
 from bitmail.stylesheets import clean_declarations, clean_stylesheet
 
 BAD = re.compile(
-    r"[<\\]|/\*|@(?!media )|url\s*\(|expression|image-set|javascript|position\s*:", re.IGNORECASE
+    r"[<\\]|/\*|@(?!media )|url\s*\(|expression|image-set|javascript|(?:^|[;{])\s*position\s*:", re.IGNORECASE
 )
 
 
