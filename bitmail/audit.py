@@ -28,6 +28,7 @@ class Action(StrEnum):
     SECOND_FACTOR_OFF = "second factor turned off"
     TOKEN_MADE = "API token made"  # noqa: S105
     TOKEN_ENDED = "API token ended"  # noqa: S105
+    SETTING = "setting changed"
     LOCKED = "account locked"
     UNLOCKED = "account unlocked"
     INVITED = "invitation made"
