@@ -175,6 +175,12 @@ def bench(context, names):
 
 
 @task
+def reference(context):
+    """Write docs/configuration.md from the settings classes."""
+    become(["-m", "bitmail.reference"])
+
+
+@task
 def screenshots(context):
     """Take pictures of every page into docs/pictures."""
     build(context)

@@ -312,7 +312,11 @@ def session(row: rx.Var[SessionRow]) -> rx.Component:
     """One session."""
     return rx.el.li(
         rx.el.span(
-            rx.el.strong(row.browser), " ", rx.el.span(row.address, ", seen ", row.seen, class_name="muted")
+            rx.el.strong(row.browser),
+            " ",
+            rx.el.span(
+                rx.cond(row.address != "", f"{row.address}, ", ""), "seen ", row.seen, class_name="muted"
+            ),
         ),
         rx.cond(
             row.is_this,
@@ -352,12 +356,12 @@ def tokens() -> rx.Component:
             rx.el.label(
                 rx.el.input(type="checkbox", name="send", value="1"),
                 rx.el.span("May send"),
-                class_name="tick",
+                class_name="check",
             ),
             rx.el.label(
                 rx.el.input(type="checkbox", name="read", value="1"),
                 rx.el.span("May read status"),
-                class_name="tick",
+                class_name="check",
             ),
             says("token"),
             rx.el.button("Make token", type="submit", class_name="btn"),
