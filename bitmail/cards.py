@@ -88,7 +88,7 @@ def _vcards(text: str) -> Iterator[Card]:
         kind, *parameters = head.upper().split(";")
         kind = kind.rpartition(".")[2]
         if any("QUOTED-PRINTABLE" in parameter for parameter in parameters):
-            value = binascii.a2b_qp(value).decode("utf-8", "replace")
+            value = binascii.a2b_qp(value.encode()).decode("utf-8", "replace")
         if kind == "BEGIN":
             name, groups, emails = "", "", []
         elif kind == "FN":
