@@ -120,7 +120,7 @@ async def log_out(request: Request) -> Response:
     """End the session."""
     if await _session(request) is None:
         return _unauthorized("There is no such session.")
-    await off_loop(service().model.sessions.close, _secret(request))
+    await off_loop(service().model.log_out, _secret(request))
     answer = Response(status_code=204)
     answer.delete_cookie(SESSION_COOKIE)
     return answer
