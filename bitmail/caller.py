@@ -123,7 +123,7 @@ class Caller:
             "https": Outward(lambda address: is_public(address) or is_here(address), resolve),
             "http": Outward(is_here, resolve),
         }
-        self._trust = trust or httpcore.default_ssl_context()
+        self._trust = trust
         self._loop = asyncio.new_event_loop()
         self._bell = asyncio.Event()
         self._closing = False
@@ -157,10 +157,11 @@ class Caller:
             outward.close()
 
     async def _work(self) -> None:
+        trust = self._trust or httpcore.default_ssl_context()
         turns: set[asyncio.Task[None]] = set()
         pools = {
             scheme: httpcore.AsyncConnectionPool(
-                ssl_context=self._trust,
+                ssl_context=trust,
                 max_connections=WEBHOOKS_AT_ONCE * AT_ONCE,
                 max_keepalive_connections=WEBHOOKS_AT_ONCE,
                 keepalive_expiry=5.0,

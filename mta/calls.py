@@ -227,6 +227,12 @@ _LET_GO = (
     .where(subscribers.c.webhook == bindparam("id"))
     .values(lease="", due=bindparam("next"), failures=bindparam("so_many"))
 )
+_LOCK = (
+    select(subscribers.c.webhook)
+    .where(subscribers.c.webhook.in_(bindparam("webhooks", expanding=True)))
+    .order_by(subscribers.c.webhook)
+    .with_for_update()
+)
 _UNSUBSCRIBE = delete(subscribers).where(subscribers.c.webhook.in_(bindparam("webhooks", expanding=True)))
 _FORGET = delete(calls).where(calls.c.webhook.in_(bindparam("webhooks", expanding=True)))
 _SOME = select(calls.c.id).where(calls.c.webhook == bindparam("webhook")).limit(1000).subquery()
@@ -234,10 +240,8 @@ _WAITING = select(func.count()).select_from(_SOME)
 
 
 def _unsubscribe(connection: Connection, webhooks: Sequence[int]) -> list[None]:
-    # The subscriber first, as `add_calls` locks it.
-    connection.execute(
-        select(subscribers.c.webhook).where(subscribers.c.webhook.in_(webhooks)).with_for_update()
-    )
+    # The subscribers first, and in their order, as `add_calls` locks them.
+    connection.execute(_LOCK, {"webhooks": webhooks})
     connection.execute(_FORGET, {"webhooks": webhooks})
     connection.execute(_UNSUBSCRIBE, {"webhooks": webhooks})
     return [None] * len(webhooks)
@@ -261,7 +265,8 @@ def _take_some(connection: Connection, now: float, most: int) -> list[Taken]:
 
 
 def _settle(connection: Connection, items: Sequence[tuple[Tried, float, float]]) -> list[None]:
-    for tried, now, jitter in items:
+    # In one order everywhere, so that two processes never wait for each other.
+    for tried, now, jitter in sorted(items, key=lambda item: item[0].taken.webhook):
         _settle_one(connection, tried, now, jitter)
     return [None] * len(items)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, TLSSetupException
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +163,10 @@ class Conversation(SMTP):
 
     async def handle_exception(self, error: Exception) -> str:
         """What to say when something went wrong here: nothing of what it was."""
-        log.error("a conversation by SMTP went wrong", exc_info=error)
+        if isinstance(error, TLSSetupException):
+            log.info("a client and we could not agree on TLS: %s", error.__cause__)
+        else:
+            log.error("a conversation by SMTP went wrong", exc_info=error)
         return LATER
 
 
