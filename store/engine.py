@@ -17,8 +17,8 @@ CHECKPOINT_PAGES = 8000
 every write changes are copied again and again; with many, a reader has more of the log to look through."""
 
 CACHE_KIB = 8000
-"""What each connection keeps of the database in memory. The inner pages of the postings of a million entries, which every
-write passes through, are 3 MB; SQLite's own 2 MB would read them again and again."""
+"""What each connection keeps of the database in memory, at most. The inner pages of the postings of a million
+entries, which every write passes through, are 3 MB; with SQLite's own 2 MB they are read again and again."""
 
 SQLITE_PRAGMAS = (
     "synchronous=FULL",
