@@ -6,13 +6,14 @@ from starlette.applications import Starlette
 
 from bitmail import forms, hookroutes, reading
 from bitmail.api import catalogue
+from bitmail.api.operations import routes_of
 
 
 def api() -> Starlette:
     """The routes, to be mounted before the page."""
     return Starlette(
         routes=[
-            *(operation.route() for operation in catalogue.operations()),
+            *routes_of(catalogue.operations()),
             *forms.routes(),
             *reading.routes(),
             *hookroutes.routes(),

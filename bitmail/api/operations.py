@@ -4,8 +4,9 @@ that serves it and its part of the OpenAPI document are made of that, so neither
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
@@ -122,11 +123,8 @@ class Operation(Generic[A, B, R]):
             found.add(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return sorted(found)
 
-    def route(self) -> Route:
-        """The route that serves it."""
-        return Route(self.path, self._answer, methods=[self.method], name=self.name)
-
-    async def _answer(self, request: Request) -> Response:
+    async def answer_to(self, request: Request) -> Response:
+        """Do what a request asks for."""
         try:
             call = Call(
                 request,
@@ -150,3 +148,18 @@ class Operation(Generic[A, B, R]):
 
 
 AnyOperation = Operation[Any, Any, Any]
+
+
+def routes_of(operations: Iterable[AnyOperation]) -> list[Route]:
+    """The routes that serve operations: one for each path, so that a wrong method is told the right ones."""
+    paths: dict[str, dict[str, AnyOperation]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method] = operation
+    return [
+        Route(path, partial(_answer, methods), methods=list(methods), name=path)
+        for path, methods in paths.items()
+    ]
+
+
+async def _answer(methods: Mapping[str, AnyOperation], request: Request) -> Response:
+    return await methods["GET" if request.method == "HEAD" else request.method].answer_to(request)
