@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -57,10 +57,16 @@ class Paging(Arguments):
     only: Only | None = Field(default=None, description="Only such mails.")
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    schema["minProperties"] = 1
+    for described in schema["properties"].values():
+        del described["default"]  # what is left out is not set to it, but stays as it is
+
+
 class Change(BaseModel):
     """What is to be different about a mail; what is left out stays as it is."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_without_defaults)
 
     mailbox: str = Field(default="", min_length=1, max_length=40, description="Where it is to lie.")
     starred: bool = False

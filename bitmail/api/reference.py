@@ -80,9 +80,8 @@ def calls(method: str, url: str, operation: dict[str, Any], variables: dict[str,
     needed = next((name for need in operation["security"] for name in need), "")
     words = ["curl", *who[needed]]
     for parameter in operation.get("parameters", ()):
-        for example in parameter["schema"].get("examples", ())[:1]:
-            header = f"{parameter['name']}: {example}"
-            words.append(f"-H {shlex.quote(header)}")
+        if parameter["schema"].get("examples"):
+            words.append(f'-H "{parameter["name"]}: ${parameter["name"].rpartition("-")[2].upper()}"')
     contents = operation.get("requestBody", {}).get("content", {})
     if method != "get" and not (method == "post" and contents):
         words.append(f"-X {method.upper()}")
