@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
+_NEXT_LINE = " \\\n     "
 POLICY = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
@@ -32,26 +34,27 @@ def page(document: dict[str, Any], server: str, variables: dict[str, dict[str, s
         server: where the calls go, such as `https://mail.example.com`.
         variables: what examples call the parts of each operation's path.
     """
-    groups = [
-        {
-            "name": tag["name"],
-            "operations": [
-                operation
-                | {"method": method.upper(), "path": path}
-                | {
-                    "calls": list(
-                        calls(method, server + path, operation, variables[operation["operationId"]])
-                    )
-                }
-                for path, methods in document["paths"].items()
-                for method, operation in methods.items()
-                if operation["tags"] == [tag["name"]]
-            ],
-        }
-        for tag in document["tags"]
-    ]
+    groups: dict[str, list[dict[str, Any]]] = {tag["name"]: [] for tag in document["tags"]}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            made = calls(method, server + path, operation, variables[operation["operationId"]])
+            shown = operation | {"method": method.upper(), "path": path, "calls": list(made)}
+            groups[operation["tags"][0]].append(shown)
     return _TEMPLATES.get_template("reference.html").render(
-        info=document["info"], groups=groups, schemas=document["components"]["schemas"], typed=typed
+        info=document["info"],
+        groups=groups,
+        schemas=document["components"]["schemas"],
+        typed=typed,
+        marked=marked,
+    )
+
+
+def marked(text: str) -> Markup:
+    """A description with what stands between backticks as code."""
+    pieces = [escape(piece) for piece in text.split("`")]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if number % 2 else piece
+        for number, piece in enumerate(pieces)
     )
 
 
@@ -63,6 +66,8 @@ def typed(schema: dict[str, Any]) -> str:
         return " or ".join(typed(one) for one in schema["anyOf"])
     if "enum" in schema:
         return ", ".join(map(str, schema["enum"]))
+    if "contentMediaType" in schema:
+        return "bytes"
     if schema.get("type") == "array":
         return f"list of {typed(schema['items'])}"
     return str(schema.get("type", "anything"))
@@ -78,7 +83,7 @@ def calls(method: str, url: str, operation: dict[str, Any], variables: dict[str,
         url = url.replace(f"{{{name}}}", f"${variable}")
     who = {"password": ['-u "$NAME:$PASSWORD"'], "bearer": ['--oauth2-bearer "$SESSION"'], "": []}
     needed = next((name for need in operation["security"] for name in need), "")
-    words = ["curl", *who[needed]]
+    words = [" ".join(["curl", *who[needed]])]
     for parameter in operation.get("parameters", ()):
         if parameter["schema"].get("examples"):
             words.append(f'-H "{parameter["name"]}: ${parameter["name"].rpartition("-")[2].upper()}"')
@@ -89,9 +94,9 @@ def calls(method: str, url: str, operation: dict[str, Any], variables: dict[str,
     if any(kind not in ("application/json", "text/html") for kind in success.get("content", ())):
         words.append('-o "$FILE"')
     for kind, content in contents.items():
-        yield " ".join([*words, *_sent(kind, content["example"]), f'"{url}"'])
+        yield _NEXT_LINE.join([*words, *_sent(kind, content["example"]), f'"{url}"'])
     if not contents:
-        yield " ".join([*words, f'"{url}"'])
+        yield _NEXT_LINE.join([*words, f'"{url}"'])
 
 
 def _sent(kind: str, example: Any) -> list[str]:

@@ -18,6 +18,7 @@ from bitmail.errors import (
     TooMany,
     Unsendable,
 )
+from bitmail.shield import BODY_LIMIT
 
 
 class Unknown(Refused):
@@ -86,7 +87,7 @@ SAID: dict[HTTPStatus, str] = {
     HTTPStatus.FORBIDDEN: "This token was not made for that.",
     HTTPStatus.NOT_FOUND: "There is none, or it is somebody else's; nobody is told which.",
     HTTPStatus.CONFLICT: "It cannot be done as things are.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "A request may carry 40 MB.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"A request may carry {BODY_LIMIT // 1024**2} MB.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Something is wrong with what was sent; each part that is, with the reason.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too often. `Retry-After` says in how many seconds to try again.",
 }
