@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import RootModel
 from starlette.responses import HTMLResponse
 
-from bitmail.api import boxes, entering, mails, sending
+from bitmail.api import boxes, entering, mails, sending, suppressed
 from bitmail.api.asking import NoArguments
 from bitmail.api.callers import Needs
 from bitmail.api.description import describe
@@ -65,6 +65,7 @@ def operations() -> tuple[AnyOperation, ...]:
     return (
         *entering.OPERATIONS,
         *sending.OPERATIONS,
+        *suppressed.OPERATIONS,
         *boxes.OPERATIONS,
         *mails.OPERATIONS,
         *OPERATIONS,

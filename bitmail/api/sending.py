@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from bitmail.api.asking import (
-    Arguments,
     FormModel,
     HeaderArguments,
     NoArguments,
@@ -20,7 +19,7 @@ from bitmail.api.asking import (
     raw_body,
 )
 from bitmail.api.operations import AnyOperation, Call, Operation, PathParameter
-from bitmail.api.refusals import Conflict, NotThere
+from bitmail.api.refusals import Conflict
 from bitmail.current import off_loop, service
 from bitmail.drafts import Draft, is_key
 from bitmail.errors import AlreadySent, FieldError, Unsendable
@@ -143,37 +142,6 @@ class Submission(BaseModel):
     deliveries: list[Delivery]
 
 
-class Suppression(BaseModel):
-    """An address that one had better not write to."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: int
-    address: str
-    status: Status = Field(description="`bounced` or `complained`.")
-    reason: str
-    at: float = Field(description="Seconds since 1970.")
-
-
-class Suppressions(BaseModel):
-    """A page of the list."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    suppressions: list[Suppression]
-
-
-class Before(Arguments):
-    """Where a page begins."""
-
-    before: int | None = Field(
-        default=None,
-        ge=1,
-        lt=10**18,
-        description="The last `id` of the page above; leave it out for the newest.",
-    )
-
-
 async def send_mail(call: Call[SendHeaders, SendMail | SendForm | bytes]) -> Sent:
     """Take a mail for sending."""
     key = call.arguments.key
@@ -190,23 +158,6 @@ async def submission(call: Call[NoArguments, None]) -> Submission:
     return Submission(
         submission=found.id, subject=found.subject, deliveries=[_delivery(one) for one in found.deliveries]
     )
-
-
-async def suppressions(call: Call[Before, None]) -> Suppressions:
-    """The addresses that one had better not write to, newest first."""
-    found = await off_loop(service().model.suppressions.page, call.user, call.arguments.before)
-    return Suppressions(
-        suppressions=[
-            Suppression(id=one.id, address=one.address, status=one.status, reason=one.reason, at=one.at)
-            for one in found
-        ]
-    )
-
-
-async def lift(call: Call[NoArguments, None]) -> None:
-    """Take an address off that list."""
-    if not await off_loop(service().model.suppressions.lift, call.user, call.path("address")):
-        raise NotThere("This address is not on your list.")
 
 
 GROUP = "Send, and see what became of it"
@@ -244,31 +195,6 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         path_parameters={
             "id": PathParameter(description="As `sendmail` answered it.", variable="SUBMISSION")
         },
-        refusals=frozenset({HTTPStatus.NOT_FOUND}),
-    ),
-    Operation(
-        name="suppressions",
-        group=GROUP,
-        method="GET",
-        path="/api/suppressions",
-        summary="List addresses that bounced or complained",
-        description="Newest first, 50 a page. Mail to them is refused unless it is sent anyway.",
-        needs=Scope.READ,
-        call=suppressions,
-        arguments=Before,
-        answer=Suppressions,
-    ),
-    Operation(
-        name="lift",
-        group=GROUP,
-        method="DELETE",
-        path="/api/suppressions/{address:path}",
-        summary="Take an address off that list",
-        needs=Scope.SEND,
-        call=lift,
-        answer=type(None),
-        status=HTTPStatus.NO_CONTENT,
-        path_parameters={"address": PathParameter(description="As the list has it.", variable="ADDRESS")},
         refusals=frozenset({HTTPStatus.NOT_FOUND}),
     ),
 )
