@@ -52,7 +52,7 @@ def build(context, python=""):
 
 @task(help={"only": 'a part, in the words of pytest: --only tests/store, --only "-k alias -x"'})
 def test(context, only=""):  # noqa: PT028 - a task, not a test
-    """Check style and types, then run the tests."""
+    """Check style and types, then run the tests; those that deploy make themselves hosts, as root."""
     check("ruff", "check")
     check("ruff", "format", "--check")
     model = sorted(path for path in (ROOT / "bitmail").glob("*.py") if path.name not in LOOSE)
@@ -65,14 +65,9 @@ def test(context, only=""):  # noqa: PT028 - a task, not a test
         say(f"The browser for the tests is {chromium(say)}.")
     except BrowserError as error:
         sys.exit(str(error))
-    become(["-m", "pytest", *shlex.split(only)])
-
-
-@task(help={"only": "a part, as for test"})
-def test_deploy(context, only=""):  # noqa: PT028 - a task, not a test
-    """Deploy to hosts that this makes here, and let them fail; as root, in some minutes."""
-    build(context)
-    become(["-m", "pytest", "tests/deploy", "-m", "lab", *shlex.split(only)])
+    become(
+        ["-m", "pytest", *(shlex.split(only) or ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"])]
+    )
 
 
 @task
@@ -126,6 +121,12 @@ def bench(context, names):
         run_module(f"bench.{name}")
     if not wanted:
         say("\n".join(there) or "There is nothing to measure yet.")
+
+
+@task
+def reference(context):
+    """Write docs/configuration.md from the settings classes."""
+    become(["-m", "bitmail.reference"])
 
 
 @task

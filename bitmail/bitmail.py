@@ -106,7 +106,7 @@ http.add_route("/_upload", upload(app), methods=["POST"])
 app.add_middleware(Gate())
 app.register_lifespan_task(lifespan)
 
-app.add_page(login.login(), route=routes.LOG_IN, title="Log in · BitMail", on_load=LogInState.show)
+app.add_page(login.login, route=routes.LOG_IN, title="Log in · BitMail", on_load=LogInState.show)
 LISTS = (
     (routes.INBOX, "Inbox"),
     (routes.DRAFTS, "Drafts"),
@@ -118,35 +118,43 @@ LISTS = (
     (routes.FOLDER, "Folder"),
     (routes.SEARCH, "Search"),
 )
-OPENED = [SessionState.enter, MailboxState.open, SelectionState.clear]
+# What a page is opened for comes first, what stands beside it last.
 for route, name in LISTS:
     app.add_page(
         mailbox.mailbox(route, name),
         route=route,
         title=shell.title(route, name),
-        on_load=[*OPENED, MessageState.open, DeliveryState.open, ComposeState.follow],
+        on_load=[
+            SessionState.enter,
+            MessageState.open,
+            MailboxState.open,
+            SelectionState.clear,
+            DeliveryState.open,
+            SessionState.look,
+            ComposeState.follow,
+        ],
     )
 app.add_page(
-    settings.settings(),
+    settings.settings,
     route=routes.SETTINGS,
     title="Settings · BitMail",
-    on_load=[SessionState.enter, SettingsState.open, ComposeState.follow],
+    on_load=[SessionState.enter, SettingsState.open, SessionState.look, ComposeState.follow],
 )
 app.add_page(
-    ops.ops(),
+    ops.ops,
     route=routes.OPS,
     title="Operations · BitMail",
-    on_load=[SessionState.enter, OpsState.open, ComposeState.follow],
+    on_load=[SessionState.enter, OpsState.open, SessionState.look, ComposeState.follow],
 )
 app.add_page(
     mailbox.mailbox(routes.INBOX, "Inbox"),
     route=routes.COMPOSE,
     title="New message · BitMail",
-    on_load=[SessionState.enter, ComposeState.arrive],
+    on_load=[SessionState.enter, SessionState.look, ComposeState.arrive],
 )
 app.add_page(
-    contacts.contacts(),
+    contacts.contacts,
     route=routes.CONTACTS,
     title="Contacts · BitMail",
-    on_load=[SessionState.enter, ContactsState.open, ComposeState.follow],
+    on_load=[SessionState.enter, ContactsState.open, SessionState.look, ComposeState.follow],
 )

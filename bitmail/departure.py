@@ -54,6 +54,7 @@ class Departure:
             {"contacts of": user},
             {"contact groups of": user},
             {"suppressed_by": user},
+            {"webhooks of": user},
         ):
             for entry in self._entries(whose):
                 blobs.update(filter(None, [entry.data.get("blob")]))

@@ -22,7 +22,8 @@ from bitmail.routes import (
     MBOX,
     NEW_PASSWORD,
     SETTINGS,
-    invited,
+    own_page,
+    way_in,
 )
 from bitmail.sessions import LONGEST
 
@@ -37,24 +38,25 @@ async def enter(request: Request) -> Response:
     """The log-in form: name and password."""
     form = await request.form(max_files=0, max_fields=5)
     name, password = str(form.get("name", ""))[:320], str(form.get("password", ""))[:1000]
-    invitation = str(form.get("invitation", ""))[:100]
+    invitation, page = str(form.get("invitation", ""))[:100], str(form.get("next", ""))
     try:
         entered = await off_loop(service().model.door.enter, name, password, client_of(request, invitation))
     except LogInRefused as refusal:
-        return _refused(name, refusal, to=invited(invitation) if invitation else LOG_IN)
+        return _refused(name, refusal, to=way_in(page, invitation))
     except CodeNeeded as needed:
-        answer = RedirectResponse(LOG_IN, 303)
+        answer = RedirectResponse(way_in(page), 303)
         answer.set_cookie(TICKET_COOKIE, needed.ticket, max_age=int(TICKET), httponly=True, samesite="strict")
         answer.delete_cookie(REFUSAL_COOKIE)
         return answer
-    return await _let_in(entered, request)
+    return await _let_in(entered, request, page)
 
 
 async def enter_code(request: Request) -> Response:
     """The log-in form's second step: the code."""
     form = await request.form(max_files=0, max_fields=5)
+    page = str(form.get("next", ""))
     if "again" in form:
-        answer = RedirectResponse(LOG_IN, 303)
+        answer = RedirectResponse(way_in(page), 303)
         answer.delete_cookie(TICKET_COOKIE)
         return answer
     ticket = cookie(request.headers.get("cookie", ""), TICKET_COOKIE)
@@ -63,8 +65,8 @@ async def enter_code(request: Request) -> Response:
             service().model.door.enter_code, ticket, str(form.get("code", ""))[:100], client_of(request)
         )
     except LogInRefused as refusal:
-        return _refused("", refusal)
-    return await _let_in(entered, request)
+        return _refused("", refusal, to=way_in(page))
+    return await _let_in(entered, request, page)
 
 
 async def leave(request: Request) -> Response:
@@ -158,9 +160,9 @@ def _set_cookie(answer: Response, name: str, value: str, age: int, request: Requ
     answer.set_cookie(name, value, max_age=age, httponly=True, samesite="strict", secure=secure)
 
 
-async def _let_in(entered: Entered, request: Request) -> Response:
+async def _let_in(entered: Entered, request: Request, page: str) -> Response:
     await _close_session(request)
-    answer = RedirectResponse(INBOX, 303)
+    answer = RedirectResponse(own_page(page) or INBOX, 303)
     let_in(answer, entered, request)
     answer.delete_cookie(REFUSAL_COOKIE)
     answer.delete_cookie(TICKET_COOKIE)
@@ -173,7 +175,7 @@ async def _close_session(request: Request) -> None:
         await off_loop(service().model.sessions.close, secret)
 
 
-def _refused(name: str, refusal: LogInRefused, *, to: str = LOG_IN) -> Response:
+def _refused(name: str, refusal: LogInRefused, *, to: str) -> Response:
     answer = RedirectResponse(to, 303)
     answer.set_cookie(
         REFUSAL_COOKIE, Refusal(name, str(refusal)).encoded(), max_age=60, httponly=True, samesite="strict"

@@ -14,7 +14,6 @@ from reflex_base.utils.format import format_event_handler
 
 from bitmail.arguments import Unfit, clean, is_clean
 from bitmail.current import call_as, session_of
-from bitmail.routes import LOG_IN
 from bitmail.state.login import LogInState
 from store import logs
 
@@ -32,6 +31,7 @@ def public_events() -> frozenset[str]:
         OnLoadInternalState.event_handlers["on_load_internal"],
         OnLoadInternalState.event_handlers["set_is_hydrated"],
         LogInState.event_handlers["show"],
+        LogInState.event_handlers["ask"],
     ]
     return frozenset(format_event_handler(handler) for handler in handlers)
 
@@ -52,7 +52,7 @@ class Gate(Middleware):
     """Looks the session up for each event, so that a log-out anywhere bites at once."""
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
-        """Let the event pass, or send the browser to the log-in page."""
+        """Let the event pass, or ask who is there."""
         if event.name in public_events():
             return None
         registered = RegistrationContext.get().event_handlers.get(event.name)
@@ -64,7 +64,7 @@ class Gate(Middleware):
             return StateUpdate()
         session = await session_of(state.router_data.get("headers", {}).get("cookie", ""))
         if session is None:
-            return StateUpdate(events=Event.from_event_type(rx.redirect(LOG_IN)))
+            return StateUpdate(events=Event.from_event_type(LogInState.event_handlers["ask"]))
         call_as(session)
         logs.note(request=logs.new_request(), account=session.user)
         return None

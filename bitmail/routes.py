@@ -42,6 +42,8 @@ MBOX = "/account/mbox"
 
 INVITATION = "invitation"
 """The query parameter, and the form's field, of an invitation's code."""
+NEXT = "next"
+"""The query parameter, and the form's field, of the page that was asked for before logging in."""
 HOOKS = "/hooks"
 """Where providers call, each at a place of its own below."""
 
@@ -69,9 +71,25 @@ SORT = "sort"
 """The query parameter of the order, where it is not newest first."""
 
 
-def invited(code: str) -> str:
-    """The log-in page for somebody who was invited."""
-    return f"{LOG_IN}?{urlencode({INVITATION: code})}"
+def way_in(page: str = "", invitation: str = "") -> str:
+    """The log-in page for somebody who asked for a page, or was invited."""
+    page = own_page(page)
+    known = {INVITATION: invitation, NEXT: page if page != INBOX else ""}
+    query = urlencode({name: value for name, value in known.items() if value})
+    return f"{LOG_IN}?{query}" if query else LOG_IN
+
+
+def own_page(address: str) -> str:
+    """The path and query of an address whose path is that of a page of ours which needs a session, else ""."""
+    try:
+        url = urlsplit(address[:2000])
+    except ValueError:
+        return ""
+    path = url.path.rstrip("/")
+    if path not in GUARDED:
+        return ""
+    query = urlencode(parse_qsl(url.query))
+    return f"{path}?{query}" if query else path
 
 
 def compose(key: str) -> str:

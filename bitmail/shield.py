@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bitmail.current import SESSION_COOKIE, cookie, session_of
 from bitmail.packets import is_fit
 from bitmail.rates import Room, TooSlow, hurried, paced
-from bitmail.routes import GUARDED, HOOKS, INBOX, LOG_IN
+from bitmail.routes import GUARDED, HOOKS, INBOX, LOG_IN, way_in
 
 BODY_LIMIT = 40 * 1024 * 1024
 """Bytes that one request may carry: 25 MB of files in base64, and the words around them."""
@@ -41,6 +41,10 @@ PERMISSIONS = ", ".join(
     )
 )
 """What no page of ours needs, and so no page may ask for."""
+NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+"""The policy of scripts and styles, which are no pages: it is short, since it comes with each of many small files."""
+FEWER_PERMISSIONS = "camera=(), geolocation=(), microphone=()"
+"""The same of those."""
 TOKEN = b"reflex-client-token"
 """The header by which an upload says from which page it comes."""
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
@@ -163,7 +167,7 @@ class Shield:
         if path in ("", LOG_IN, *GUARDED):
             known = await session_of(headers.get("cookie", "")) is not None
             if not known and path != LOG_IN:
-                return RedirectResponse(LOG_IN, 303)
+                return RedirectResponse(way_in(f"{path}?{scope['query_string'].decode('latin-1')}"), 303)
             if known and path in ("", LOG_IN):
                 return RedirectResponse(INBOX, 303)
         elif _ENV_FILE.fullmatch(path):
@@ -190,16 +194,17 @@ class Shield:
         async def hardened(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.setdefault("Content-Security-Policy", self._policy)
+                is_file = scope["path"].startswith("/assets/")
+                headers.setdefault("Content-Security-Policy", NOTHING if is_file else self._policy)
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers.setdefault("X-Frame-Options", "DENY")
                 headers.setdefault("Referrer-Policy", "same-origin")
                 headers["Cross-Origin-Opener-Policy"] = "same-origin"
                 headers["Cross-Origin-Resource-Policy"] = "same-origin"
-                headers["Permissions-Policy"] = PERMISSIONS
+                headers["Permissions-Policy"] = FEWER_PERMISSIONS if is_file else PERMISSIONS
                 if self._is_secure(scope):
                     headers["Strict-Transport-Security"] = "max-age=31536000"
-                is_asset = scope["path"].startswith("/assets/") and not _ENV_FILE.fullmatch(scope["path"])
+                is_asset = is_file and not _ENV_FILE.fullmatch(scope["path"])
                 if is_asset and message["status"] in (200, 304):
                     headers["Cache-Control"] = "public, max-age=31536000, immutable"
                 else:

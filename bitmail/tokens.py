@@ -31,6 +31,8 @@ class Scope(StrEnum):
     """See the mailboxes, and every mail in them."""
     CHANGE_MAIL = "change-mail"
     """Move, mark and delete mail."""
+    WEBHOOKS = "webhooks"
+    """List, make and remove webhooks."""
 
 
 MAY = {
@@ -38,6 +40,7 @@ MAY = {
     Scope.READ: "read status",
     Scope.READ_MAIL: "read mail",
     Scope.CHANGE_MAIL: "move, mark and delete mail",
+    Scope.WEBHOOKS: "make and remove webhooks",
 }
 """What a token may do, in words."""
 

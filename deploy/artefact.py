@@ -15,7 +15,6 @@ from importlib import metadata
 from pathlib import Path
 
 from bitmail import command, frontend
-from bitmail.version import version
 from deploy.errors import BadTree, DeployError
 from deploy.hosts import ROOT
 
@@ -66,6 +65,8 @@ def build(python: str, say: command.Say = command.say) -> Artefact:
         BuildError: the front end cannot be built.
         DeployError: the wheels cannot be downloaded.
     """
+    from bitmail.version import version  # here, since it brings the store along, and most tasks build nothing
+
     refuse_dirty_tree()
     tag = version()
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", tag):

@@ -83,7 +83,7 @@ async def _known(request: Request, scope: Scope) -> Session:
             raise Unknown("Log in first, then send Authorization: Bearer and the session.")
         return session
     token = await off_loop(service().model.tokens.find, secret)
-    if token is None:
+    if token is None or not await off_loop(service().model.accounts.is_open, token.user):
         raise Unknown("There is no such token, or it has expired. Make a new one.")
     if scope not in token.scopes:
         raise Forbidden(f"This token may not do that: it was made without “{scope}”. Make one with it.")

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import RootModel
 from starlette.responses import HTMLResponse
 
-from bitmail.api import boxes, entering, mails, sending, suppressed
+from bitmail.api import boxes, entering, mails, sending, suppressed, webhooks
 from bitmail.api.asking import NoArguments
 from bitmail.api.callers import Needs
 from bitmail.api.description import describe
@@ -68,6 +68,7 @@ def operations() -> tuple[AnyOperation, ...]:
         *suppressed.OPERATIONS,
         *boxes.OPERATIONS,
         *mails.OPERATIONS,
+        *webhooks.OPERATIONS,
         *OPERATIONS,
     )
 

@@ -40,7 +40,7 @@ def invite(arguments: Namespace, settings: Settings, out: Output) -> ExitStatus:
         code = Invitations(service.store).make(arguments.days)
         service.model.audit.record("", Action.INVITED, detail="command line")
     origin = next(iter(settings.allowed_origins()), f"http://{settings.host}:{settings.port}")
-    link = origin + routes.invited(code)
+    link = origin + routes.way_in(invitation=code)
     out.value(
         {"code": code, "link": link, "days": arguments.days}, f"Good for {arguments.days:g} days:", link
     )

@@ -51,6 +51,15 @@ class PageLink(rx.el.a.__self__):  # type: ignore[misc, name-defined]
     to: rx.Var[str]
 
 
+class PrefetchPageLinks(rx.Component):
+    """Loads what another page of the app is made of, before anybody goes there."""
+
+    library = "react-router"
+    tag = "PrefetchPageLinks"
+
+    page: rx.Var[str]
+
+
 class DropPlace(BaseHTML):
     """Where links may be dropped; it is told the address of the link."""
 

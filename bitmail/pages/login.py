@@ -5,7 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from bitmail import routes
-from bitmail.pages.elements import PostForm, mark
+from bitmail.pages.elements import PostForm, PrefetchPageLinks, mark
 from bitmail.state.login import LogInState
 
 
@@ -13,6 +13,7 @@ def login() -> rx.Component:
     """The way in: name and password, then a code where the account asks for one."""
     return rx.el.main(
         rx.cond(LogInState.needs_code, code(), name_and_password()),
+        PrefetchPageLinks.create(page=routes.INBOX),
         class_name="door",
         custom_attrs={"data-hydrated": rx.cond(rx.State.is_hydrated, "1", "0")},
     )
@@ -22,40 +23,8 @@ def name_and_password() -> rx.Component:
     """The first step; a new name makes the account, where it may."""
     return PostForm.create(
         brand(),
-        rx.el.label(
-            "Name",
-            rx.el.div(
-                rx.el.input(
-                    name="name",
-                    id="name",
-                    default_value=LogInState.name,
-                    key=LogInState.name,
-                    auto_complete="username",
-                    auto_capitalize="none",
-                    spell_check=False,
-                    auto_focus=True,
-                    required=True,
-                    max_length=320,
-                    aria_label="Name",
-                    aria_describedby="refusal",
-                ),
-                rx.el.span("@", LogInState.domain, class_name="muted", custom_attrs={"aria-hidden": "true"}),
-                class_name="affixed",
-            ),
-        ),
-        rx.el.label(
-            "Password",
-            rx.el.input(
-                name="password",
-                type="password",
-                auto_complete="current-password",
-                required=True,
-                aria_label="Password",
-                aria_describedby="refusal",
-            ),
-        ),
+        *who(LogInState.name),
         rx.el.input(type="hidden", name=routes.INVITATION, value=LogInState.invitation, read_only=True),
-        refusal(),
         rx.el.button("Log in", type="submit", class_name="btn primary"),
         rx.cond(
             LogInState.may_sign_up,
@@ -74,6 +43,83 @@ def name_and_password() -> rx.Component:
         method="post",
         class_name="card",
     )
+
+
+def again(name: rx.Var[str]) -> rx.Component:
+    """What stands over a page whose session has ended, so that the person goes on where they were.
+
+    Args:
+        name: whose page it is.
+    """
+    return rx.cond(
+        LogInState.is_asked,
+        rx.el.div(
+            PostForm.create(
+                rx.el.h2("Log in again", id="again"),
+                rx.el.p("Your session has ended. What you wrote is kept, and is here again afterwards."),
+                *who(name, is_known=True),
+                rx.el.button("Log in", type="submit", class_name="btn primary"),
+                action=routes.ENTER,
+                method="post",
+                class_name="card",
+            ),
+            class_name="over",
+            role="dialog",
+            aria_labelledby="again",
+            aria_modal="true",
+        ),
+    )
+
+
+def who(name: rx.Var[str], *, is_known: bool = False) -> list[rx.Component]:
+    """The fields for name and password, and where to go once they are right.
+
+    Args:
+        name: what stands in the field for the name at first.
+        is_known: whether that is who it will be, so that the password is what is missing.
+    """
+    return [
+        rx.el.label(
+            "Name",
+            rx.el.div(
+                rx.el.input(
+                    name="name",
+                    id="name",
+                    default_value=name,
+                    key=name,
+                    auto_complete="username",
+                    auto_capitalize="none",
+                    spell_check=False,
+                    auto_focus=not is_known,
+                    required=True,
+                    max_length=320,
+                    aria_label="Name",
+                    aria_describedby="refusal",
+                ),
+                rx.el.span("@", LogInState.domain, class_name="muted", custom_attrs={"aria-hidden": "true"}),
+                class_name="affixed",
+            ),
+        ),
+        rx.el.label(
+            "Password",
+            rx.el.input(
+                name="password",
+                type="password",
+                auto_complete="current-password",
+                auto_focus=is_known,
+                required=True,
+                aria_label="Password",
+                aria_describedby="refusal",
+            ),
+        ),
+        next_page(),
+        refusal(),
+    ]
+
+
+def next_page() -> rx.Component:
+    """Where to go once the person is in."""
+    return rx.el.input(type="hidden", name=routes.NEXT, value=LogInState.page, read_only=True)
 
 
 def code() -> rx.Component:
@@ -97,6 +143,7 @@ def code() -> rx.Component:
             "Type the code that your authenticator app shows, or one of your recovery codes.",
             class_name="muted",
         ),
+        next_page(),
         refusal(),
         rx.el.button("Log in", type="submit", class_name="btn primary"),
         rx.el.button("Another account", type="submit", name="again", value="1", class_name="btn ghost"),

@@ -6,6 +6,7 @@ import reflex as rx
 
 from bitmail import routes
 from bitmail.pages.elements import DropPlace, KeyListener, PostForm, icon, link, mark, opener, popover
+from bitmail.pages.login import again
 from bitmail.places import FOLDER_NAME
 from bitmail.state.compose import ComposeState
 from bitmail.state.keys import HELP, HELP_ID, KEYS, KeysState
@@ -41,6 +42,7 @@ def shell(here: str, *panes: rx.Component, is_open: rx.Var[bool] | bool = False)
         compose_button("fab") if here != routes.COMPOSE else rx.fragment(),
         notices(),
         keys(),
+        again(SessionState.name),
         class_name="app",
         on_mount=SessionState.set_zone(ZONE),
         custom_attrs={

@@ -342,12 +342,6 @@ class Composer(rx.State, mixin=True):
         return self._leave(key)
 
     @rx.event
-    async def refresh(self) -> None:
-        """Something of the person's changed: perhaps the files, in another window."""
-        if self.window and is_key(self.key):
-            await self._show_files(caller())
-
-    @rx.event
     async def list_templates(self) -> None:
         """The menu of templates is opened."""
         found = await off_loop(service().model.phrases.templates, caller().user)
@@ -468,7 +462,8 @@ class Composer(rx.State, mixin=True):
             self.revision = str(max(revision, int(before) if before.isdecimal() else 0))
         if self.revision not in ("0", before):
             self.saved = f"Saved {clock_time(time.time(), ZoneInfo(me.zone))[:5]}"
-            model.changed(me.user)
+            if before == "0":  # who sees it as it was a moment ago is not told of every word
+                model.changed(me.user)
         self._kept = draft
         if self.revision == "0":
             return draft
@@ -483,6 +478,11 @@ class Composer(rx.State, mixin=True):
         if at < time.time():
             raise Unsendable((FieldError("at", "", "This time has passed. Choose a later one."),))
         return at
+
+    async def _refresh(self) -> None:
+        """Something of the person's changed: perhaps the files, in another window."""
+        if self.window and is_key(self.key):
+            await self._show_files(caller())
 
     async def _typed(self, form: object) -> Draft | None:
         """The draft in what a client sent, or None when it is no such thing, or of another window."""

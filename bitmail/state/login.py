@@ -19,6 +19,8 @@ class LogInState(rx.State):
     reason: str = ""
     domain: str = ""
     invitation: str = ""
+    page: str = ""
+    is_asked: bool = False
     needs_code: bool = False
     may_sign_up: bool = True
     is_demo: bool = False
@@ -31,9 +33,16 @@ class LogInState(rx.State):
         self.name, self.reason = refusal.name, refusal.reason
         self.needs_code = bool(cookie(self.router.headers.cookie, TICKET_COOKIE))
         self.invitation = self.router.url.query_parameters.get(routes.INVITATION, "")[:100]
+        self.page = routes.own_page(self.router.url.query_parameters.get(routes.NEXT, ""))
         sign_up = service().settings.signup
         self.may_sign_up = sign_up is SignUp.FIRST_LOG_IN or (
             sign_up is SignUp.INVITE and self.invitation != ""
         )
         self.domain = service().settings.domain
         self.is_demo, self.version = service().is_demo, version()
+
+    @rx.event
+    def ask(self) -> None:
+        """Something was done after the session had ended: ask for the password over whatever the page shows."""
+        self.page, self.domain = routes.own_page(self.router.url), service().settings.domain
+        self.is_asked = True

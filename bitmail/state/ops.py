@@ -136,8 +136,7 @@ class OpsState(rx.State):
         self.question = self.done = self.refusal = ""
         await self._look()
 
-    @rx.event
-    async def refresh(self) -> None:
+    async def _refresh(self) -> None:
         """Something happened."""
         if self.is_loaded:
             await self._look()
@@ -266,7 +265,7 @@ def _do(user: str, verb: str, about: tuple[str, ...]) -> str:
             return operations.end_sessions(user, about[0])
         case "lift":
             return operations.lift(user, *about)
-    link = routes.invited(operations.invite(user))
+    link = routes.way_in(invitation=operations.invite(user))
     return f"Send this link, which works once: {link}"
 
 

@@ -78,11 +78,15 @@ class SessionState(rx.State):
         if self._last_notice < 0:
             seen = running.model.notices(me.user)
             self._last_notice = seen[-1].number if seen else 0
+
+    @rx.event
+    async def look(self) -> None:
+        """The page shows what it was opened for: show now what is beside it."""
         await self._look()
 
     @rx.event
-    async def refresh(self) -> list[rx.event.EventCallback]:
-        """Something of the person's changed: look again."""
+    async def refresh(self) -> None:
+        """Something of the person's changed: look again, in one go."""
         me = caller()
         service().pages.join(me.user, self.router.session.client_token)
         news = service().model.notices(me.user, self._last_notice)
@@ -91,8 +95,12 @@ class SessionState(rx.State):
             self.notices = [*self.notices, *(_shown(notice) for notice in news)][-SHOWN:]
         await self._look()
         if "/" + self.router.url.path.strip("/") == routes.OPS:
-            return [OpsState.refresh, *(window.refresh for window in COMPOSERS)]
-        return [MailboxState.refresh, DeliveryState.refresh, *(window.refresh for window in COMPOSERS)]
+            await (await self.get_state(OpsState))._refresh()
+        else:
+            await (await self.get_state(MailboxState))._refresh()
+            await (await self.get_state(DeliveryState))._look()
+        for window in COMPOSERS:
+            await (await self.get_state(window))._refresh()
 
     @rx.event
     def dismiss(self, number: int) -> None:

@@ -153,9 +153,14 @@ def test_the_shield_refuses_other_origins_large_bodies_and_guards_the_pages(api:
                 "/api/sendmail", headers={"Content-Length": str(BODY_LIMIT + 1)}, content=b""
             )
             assert large.status_code == 413
-            for page in ("/", "/inbox", "/sent/", "/compose?draft=x"):
+            for page, way_in in (
+                ("/", "/login"),
+                ("/inbox", "/login"),
+                ("/sent/", "/login?next=%2Fsent"),
+                ("/compose?draft=x", "/login?next=%2Fcompose%3Fdraft%3Dx"),
+            ):
                 answer = await client.get(page)
-                assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+                assert (answer.status_code, answer.headers["location"]) == (303, way_in)
             policy = (await client.get("/api/alive")).headers["content-security-policy"]
             assert "unsafe-eval" not in policy
             assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
@@ -174,6 +179,31 @@ def test_the_log_in_form_gives_a_cookie_or_says_why_not(api: Api) -> None:
             assert (await client.get("/login")).headers["location"] == "/inbox"
             await client.post("/leave")
             assert (await client.get("/inbox")).headers["location"] == "/login"
+
+    asyncio.run(calls())
+
+
+def test_who_asked_for_a_page_when_let_in_then_gets_it_and_is_led_to_no_other_site(api: Api) -> None:
+    async def calls() -> None:
+        async with api() as client:
+            typed = {"name": "ada", "password": PASSWORD}
+            refused = await client.post("/enter", data=typed | {"password": "no", "next": "/sent?mail=7"})
+            assert refused.headers["location"] == "/login?next=%2Fsent%3Fmail%3D7"
+            for page, led_to in (
+                ("/sent?mail=7", "/sent?mail=7"),
+                ("https://evil.example/sent", "/sent"),
+                ("//evil.example/sent", "/sent"),
+                ("//evil.example", "/inbox"),
+                ("/\\evil.example", "/inbox"),
+                ("/leave", "/inbox"),
+                ("/sent\r\nSet-Cookie: x=y", "/inbox"),
+                ("/sent?q=\r\nSet-Cookie: x=y", "/sent?q=Set-Cookie%3A+x%3Dy"),
+                ("javascript:alert(1)", "/inbox"),
+                ("http://[", "/inbox"),
+            ):
+                entered = await client.post("/enter", data=typed | {"next": page})
+                assert entered.headers["location"] == led_to, page
+                assert "x" not in entered.cookies
 
     asyncio.run(calls())
 

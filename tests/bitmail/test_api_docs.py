@@ -118,6 +118,7 @@ def person(tmp_path: Path) -> Iterator[tuple[Service, str, dict[str, str]]]:
     model.receive(IncomingMail("1", "grace@example.com", "ada@localhost", MAIL, 1.8e9))
     (mail,) = model.mailboxes.page("ada", MailboxName.INBOX).mails
     sent = model.outbox.send_raw(author, "zero", b"From: ada@localhost\r\nTo: grace@example.com\r\n\r\nx")
+    webhook, _ = model.make_webhook("ada", "https://example.com/hook")
     model.suppressions.add("ada", "bob@example.org", Status.BOUNCED, "No such user.")
     variables = {
         "NAME": "ada",
@@ -127,6 +128,7 @@ def person(tmp_path: Path) -> Iterator[tuple[Service, str, dict[str, str]]]:
         "MAILBOX": "INBOX",
         "SUBMISSION": sent.submission.id,
         "ADDRESS": "bob@example.org",
+        "WEBHOOK": str(webhook.id),
         "FILE": "file",
     }
     (tmp_path / "report.pdf").write_bytes(b"%PDF-1.4 report")
@@ -198,6 +200,8 @@ def _check(operation: AnyOperation, service: Service, said: bytes, folder: Path)
             assert said == b""
         case "lift":
             assert service.model.suppressions.page("ada") == []
+        case "endwebhook":
+            assert [one.url for one in service.model.webhooks.of("ada")] == ["https://example.com/told"]
         case "erase":
             assert service.model.mailboxes.count("ada", MailboxName.TRASH) == 0
         case "docs":

@@ -37,6 +37,11 @@ CONFIG = SchemathesisConfig.from_dict(
                 # What an address is, and that a mail needs one, a schema cannot say.
                 "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "409", "422"]}},
             },
+            {
+                "include-name": "POST /api/webhooks",
+                # Nor which statuses a webhook can be told, and that an address has to be in the open net.
+                "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "422"]}},
+            },
         ],
     }
 )
@@ -74,6 +79,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
                 "id": itertools.cycle(ids),
                 "submission": itertools.repeat(sent.submission.id),
                 "mailbox": itertools.cycle(["INBOX", "Trash", "Sent", "Archive"]),
+                "webhook": (
+                    model.make_webhook("ada", "https://example.com/x")[0].id for _ in itertools.count()
+                ),
                 "number": itertools.cycle("0123"),
                 "address": itertools.cycle(["bob@example.com", "nobody@example.com"]),
             },
@@ -133,7 +141,13 @@ def _make_real(case: schemathesis.Case, running: Running) -> None:
     if any(part.mode is not schemathesis.GenerationMode.POSITIVE for part in parts):
         return
     for name in case.path_parameters or {}:
-        kind = "submission" if case.operation.path.startswith("/api/submissions") else name
+        kind = {"submissions": "submission", "webhooks": "webhook"}.get(
+            case.operation.path.split("/")[2], name
+        )
         case.path_parameters[name] = next(running.named[kind])
     if isinstance(case.body, dict) and "to" in case.body:
         case.body["to"] = ADDRESS
+    if isinstance(case.body, dict) and "url" in case.body:
+        case.body["url"] = "https://example.com/y"
+        for webhook in running.service.model.webhooks.of("ada"):
+            running.service.model.end_webhook("ada", webhook.id)

@@ -52,7 +52,7 @@ WINDOW = {
         "stop_looking",
         "show_field",
     ),
-    *("announce", "progress", "attach", "give_up", "detach", "resize", "close", "discard", "refresh"),
+    *("announce", "progress", "attach", "give_up", "detach", "resize", "close", "discard"),
     *("list_templates", "use_template", "save_template", "show_rich", "enrich", "simplify"),
 }
 OFFERED = {
@@ -62,15 +62,15 @@ OFFERED = {
     DeliveryState: {"open", "refresh", "retry", "cancel", "show_more", "write_anew"},
     KeysState: {"press", "close_help"},
     ToastState: {"undo_send", "undo_discard", "dismiss"},
-    LogInState: {"show"},
-    OpsState: {"open", "refresh", "choose", "find", "show", "ask", "ask_person", "leave", "confirm"},
+    LogInState: {"show", "ask"},
+    OpsState: {"open", "choose", "find", "show", "ask", "ask_person", "leave", "confirm"},
     MailboxState: {"open", "refresh", "show", "search", "open_thread"},
     MessageState: {"open", "show_images", "trust_sender", "leave_list"},
     SelectionState: {
         *("clear", "select", "select_all", "act", "move", "drop", "undo", "close_toast"),
         *("empty_trash", "rename_folder", "remove_folder"),
     },
-    SessionState: {"enter", "refresh", "dismiss", "set_zone", "create_folder"},
+    SessionState: {"enter", "look", "refresh", "dismiss", "set_zone", "create_folder"},
     SettingsState: {
         "open",
         "change",
@@ -80,6 +80,8 @@ OFFERED = {
         "end_other_sessions",
         "make_token",
         "end_token",
+        "make_webhook",
+        "end_webhook",
         "begin_second_factor",
         "confirm_second_factor",
         "end_second_factor",

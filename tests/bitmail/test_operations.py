@@ -16,6 +16,7 @@ from bitmail.errors import LogInRefused, Refused
 from bitmail.operations import NotForYou, Operations
 from bitmail.service import Service
 from bitmail.state.ops import QUESTIONS, OpsState
+from bitmail.state.session import SessionState
 from mta.desk import Desk
 from mta.events import Event, EventKind, StatusChange
 from mta.inquiry import By
@@ -150,7 +151,7 @@ def test_page_when_anybody_else_opens_it_then_it_shows_and_does_nothing(operated
     async def calls(secret: str) -> list[Any]:
         async with browser(secret, "/ops") as call:
             deltas = await call(OpsState, "open")
-            deltas += await call(OpsState, "refresh")
+            deltas += await call(SessionState, "refresh")
             deltas += await call(OpsState, "find", form={"words": "private", "by": "subject"})
             deltas += await call(OpsState, "ask", verb="provider-out", about=["first"])
             deltas += await call(OpsState, "confirm")

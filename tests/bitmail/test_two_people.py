@@ -26,6 +26,7 @@ from bitmail.routes import HOOKS
 from bitmail.service import Service
 from bitmail.tokens import Scope
 from mta.incoming import IncomingMail
+from mta.outcomes import Status
 from tests.bitmail.conftest import PASSWORD
 from tests.bitmail.test_controller import OFFERED
 from tests.bitmail.test_reading import MAIL
@@ -48,6 +49,7 @@ GUARDED_ROUTES = frozenset(
         *("/api/logout", "/api/sendmail", "/api/submissions/{id}", "/api/suppressions"),
         *("/api/mailboxes", "/api/mailboxes/{mailbox}", "/api/mails/{id}", "/api/mails/{id}/raw"),
         "/api/mails/{id}/attachments/{number}",
+        *("/api/webhooks", "/api/webhooks/{id}"),
         *("/api/suppressions/{address:path}", "/account/password", "/account/delete", "/account/mbox"),
         *("/mail/{id}/view", "/mail/{id}/file/{number}", "/mail/{id}/files", "/mail/{id}/message"),
         "/mail/{id}/source",
@@ -84,6 +86,9 @@ def things(service: Service) -> list[Thing]:
     (mail,) = model.mailboxes.page("eve", MailboxName.INBOX).mails
     folder = model.folders.create("eve", SECRET)
     model.make_token("eve", SECRET, [Scope.READ], 30)
+    # Told of what does not happen here, so that nobody is called.
+    where = f"https://example.com/{SECRET.replace(' ', '-')}"
+    webhook, _ = model.make_webhook("eve", where, [Status.COMPLAINED])
     draft = Draft("draft-key-there", to="grace@example.com", subject=SECRET, text=SECRET)
     model.drafts.save("eve", draft)
     drafted = model.mailboxes.page("eve", MailboxName.DRAFTS).mails[0]
@@ -103,6 +108,7 @@ def things(service: Service) -> list[Thing]:
         Thing("place", folder.place, f"folder-{ABSENT}"),
         Thing("session", str(model.sessions.of("eve")[0].id), next(numbers)),
         Thing("token", str(model.tokens.of("eve")[0].id), next(numbers)),
+        Thing("webhook", str(webhook.id), next(numbers)),
         Thing("suppression", str(lifted.id), next(numbers)),
         Thing("draft", draft.key, "draft-key-other"),
         Thing("submission", sent.submission.id, like(sent.submission.id)),
@@ -158,7 +164,11 @@ def told(answer: object, me: str, found: list[Thing]) -> str:
 
 def belongings(service: Service) -> list[tuple[int, dict[str, str]]]:
     """All that the store and the spool have of eve."""
-    entries = [(entry.id, dict(entry.data)) for entry in service.store.get({"user": "eve"})]
+    entries = [
+        (entry.id, dict(entry.data))
+        for whose in ({"user": "eve"}, {"webhooks of": "eve"})
+        for entry in service.store.get(whose)
+    ]
     submissions = [mail.submission for mail in service.model.mailboxes.page("eve", MailboxName.SENT).mails]
     found = service.model.submissions("eve", submissions)
     return [

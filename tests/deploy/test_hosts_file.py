@@ -18,7 +18,7 @@ def test_the_example_when_read_then_says_what_it_says() -> None:
     stage = read_stage("bitlab", EXAMPLE)
     assert [(host.name, host.ssh_port, host.roles) for host in stage.hosts] == [
         ("web1", 22, (Role.WEB,)),
-        ("web2", 2222, (Role.WEB,)),
+        ("web2", 22, (Role.WEB,)),
         ("db", 22, (Role.DATABASE,)),
     ]
     assert [host.name for host in stage.serving()] == ["web1", "web2"]
@@ -43,6 +43,13 @@ def test_a_file_when_it_is_wrong_then_is_refused_with_the_place(tmp_path: Path, 
     with pytest.raises(BadHosts) as refused:
         read_stage("x", file)
     assert says in str(refused.value)
+
+
+def test_a_host_when_its_port_is_named_then_that_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "hosts.toml"
+    web2 = 'address = "192.0.2.12"'
+    file.write_text(EXAMPLE.read_text().replace(web2, f"ssh_port = 2222\n{web2}"))
+    assert [host.ssh_port for host in read_stage("bitlab", file).hosts] == [22, 2222, 22]
 
 
 def test_a_file_when_missing_then_says_what_to_copy(tmp_path: Path) -> None:

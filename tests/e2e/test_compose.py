@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.server import Server
-from tests.e2e.test_the_whole_path import compose, log_in
+from tests.e2e.test_the_whole_path import PASSWORD, compose, log_in
 
 GIVE_FILES = """(form, [kind, names, size]) => {
     const data = new DataTransfer();
@@ -178,6 +178,7 @@ def test_several_windows_stay_open_over_the_mailboxes_and_a_reload(page: Page, s
     page.get_by_role("button", name="Compose").first.click()
     windows = page.get_by_role("dialog")
     expect(windows).to_have_count(2)
+    expect(windows.nth(1).get_by_role("textbox", name="To", exact=True)).to_be_focused()
     windows.nth(1).get_by_role("textbox", name="Message").fill("second")
     page.get_by_role("link", name="Sent").first.click()
     expect(page).to_have_url(re.compile("/sent"))
@@ -191,7 +192,7 @@ def test_several_windows_stay_open_over_the_mailboxes_and_a_reload(page: Page, s
 
 
 def test_what_was_typed_a_moment_ago_survives_a_reload_and_the_end_of_the_session(
-    page: Page, server: Server
+    page: Page, browser: Browser, server: Server
 ) -> None:
     log_in(page, server.url, "petra")
     compose(page, "grace@example.com", "Unsaved", "first")
@@ -204,6 +205,20 @@ def test_what_was_typed_a_moment_ago_survives_a_reload_and_the_end_of_the_sessio
     expect(page).to_have_url(re.compile("/login"))
     log_in(page, server.url, "petra")
     expect(message).to_have_value("first second")
+    message.press_sequentially(" third")
+    other = browser.new_context().new_page()
+    log_in(other, server.url, "petra")
+    other.goto(server.url + "/settings")
+    other.get_by_role("button", name="Log out everywhere else").click()
+    expect(other.get_by_role("list", name="Sessions").get_by_role("listitem")).to_have_count(1)
+    other.context.close()
+    over = page.get_by_role("dialog", name="Log in again")
+    expect(over.get_by_label("Name")).to_have_value("petra")
+    expect(over.get_by_label("Password")).to_be_focused()
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(over).to_have_count(0)
+    expect(message).to_have_value("first second third")
     expect(chips(page)).to_have_text(["grace@example.com"])
     page.get_by_role("button", name="Close").click()
     expect(page.get_by_role("dialog")).to_have_count(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from bitmail.drafts import TEXT_LIMIT
 from bitmail.version import version
@@ -71,6 +71,46 @@ def test_a_person_logs_in_sends_to_three_sees_each_status_and_the_mail_come_back
         "That name and password do not go together. Check both and try again."
     )
     expect(page.get_by_label("Name", exact=True)).to_have_value("ada")
+
+
+def test_everything_from_log_in_to_status_is_done_by_keyboard_alone(page: Page, server: Server) -> None:
+    keys = page.keyboard
+    page.goto(server.url)
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    keys.type("kira")
+    keys.press("Tab")
+    keys.type(PASSWORD)
+    keys.press("Enter")
+    expect(page.get_by_text("No mail here yet")).to_be_visible()
+    expect(page.locator("[data-hydrated='1']")).to_be_attached()
+    keys.press("c")
+    expect(page.get_by_role("textbox", name="To", exact=True)).to_be_focused()
+    keys.type("grace@example.com,")
+    tab_to(page, page.get_by_role("textbox", name="Subject"))
+    keys.type("By keyboard")
+    tab_to(page, page.get_by_role("textbox", name="Message"))
+    keys.type("No mouse was near.")
+    keys.press("Control+Enter")
+    expect(page).to_have_url(re.compile("/sent"))
+    tab_to(page, page.get_by_role("listitem").locator("summary", has_text="History"))
+    keys.press("Enter")
+    expect(page.locator(".timeline")).to_contain_text("took it")
+    keys.press("g")
+    keys.press("i")
+    expect(page.locator("a.row")).to_have_count(1)
+    keys.press("j")
+    keys.press("Enter")
+    expect(page.get_by_role("article")).to_contain_text("No mouse was near.")
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until something has the focus; nobody presses it more than forty times."""
+    expect(wanted).to_be_visible()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("it => it === document.activeElement"):
+            return
+    expect(wanted).to_be_focused()
 
 
 def test_a_text_as_long_as_a_draft_may_be_is_sent_whole(page: Page, server: Server) -> None:
