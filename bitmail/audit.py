@@ -30,6 +30,7 @@ class Action(StrEnum):
     TOKEN_ENDED = "API token ended"  # noqa: S105
     WEBHOOK_MADE = "webhook made"
     WEBHOOK_ENDED = "webhook removed"
+    SETTING = "setting changed"
     LOCKED = "account locked"
     UNLOCKED = "account unlocked"
     INVITED = "invitation made"

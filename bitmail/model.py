@@ -25,7 +25,7 @@ from bitmail.mailboxes import Mailboxes
 from bitmail.outbox import Outbox
 from bitmail.phrases import Phrases
 from bitmail.places import Folders
-from bitmail.preferences import PreferencesKept
+from bitmail.preferences import Preferences, PreferencesKept
 from bitmail.quota import NO_LIMITS, Limits, Quota
 from bitmail.replies import Answer, edit_as_new, forward, reply
 from bitmail.secondfactor import SecondFactor
@@ -253,6 +253,20 @@ class MailModel:
         self.door.check_password(session.user, password, client)
         self.departure.delete(session.user)
         self.changed(session.user)
+
+    def log_out(self, secret: str) -> None:
+        """End the session of a secret, in open pages at once."""
+        session = self.sessions.find(secret)
+        self.sessions.close(secret)
+        if session is not None:
+            self.audit.record(session.user, Action.LOGGED_OUT)
+            self.changed(session.user)
+
+    def set_preference(self, user: str, field: str, value: str) -> Preferences:
+        """Change one preference, as `PreferencesKept.set` does; the trail tells which, and not to what."""
+        wanted = self.preferences.set(user, field, value)
+        self.audit.record(user, Action.SETTING, detail=field)
+        return wanted
 
     def end_session(self, user: str, id: int) -> bool:
         """End one session of this person, in open pages at once; whether there was one."""

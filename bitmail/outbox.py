@@ -14,6 +14,7 @@ from bitmail.accounts import Account
 from bitmail.attachments import Attachments, check_total
 from bitmail.contacts import Contacts
 from bitmail.drafts import SNIPPET, Draft, Drafts, storable
+from bitmail.erasure import erase
 from bitmail.errors import AlreadySent, FieldError, NoSuchMail, Suppressed, TooLate, Unsendable
 from bitmail.mailboxes import MailboxName
 from bitmail.pictures import as_parts
@@ -302,9 +303,8 @@ class Outbox:
         self._attachments.move(data["user"], data["send"], draft.key)
         spent = {"user": data["user"], "send": data["send"], "undone": draft.key}
         self._store.put_if_absent(spent, spent)
-        self._store.remove(entry.id)
         self._waiting.discard(data["submission"])
-        self._blobs.remove(data["blob"], unless=[{"blob": data["blob"]}])
+        erase(self._store, self._blobs, entry)
         return draft.key
 
     def _warn(

@@ -90,7 +90,7 @@ async def log_in(call: Call[Code, None]) -> Entered:
 
 async def log_out(call: Call[NoArguments, None]) -> None:
     """End the session."""
-    await off_loop(service().model.sessions.close, secret_of(call.request))
+    await off_loop(service().model.log_out, secret_of(call.request))
     call.finish = lambda answer: answer.delete_cookie(SESSION_COOKIE)
 
 

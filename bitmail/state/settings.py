@@ -121,7 +121,7 @@ class SettingsState(rx.State):
         """One preference was changed."""
         me = caller()
         try:
-            wanted = await off_loop(service().model.preferences.set, me.user, str(field), str(value))
+            wanted = await off_loop(service().model.set_preference, me.user, str(field), str(value))
         except Refused as refused:
             self.errors = {**self.errors, str(field)[:40]: str(refused)}
             return None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.artefact import host_requirements, refuse_dirty_tree
+from deploy.artefact import refuse_dirty_tree
 from deploy.errors import BadHosts, BadTree
 from deploy.hosts import ROOT, Role, read_stage
 
@@ -73,16 +73,3 @@ def test_a_tree_when_something_is_in_no_commit_then_no_release_is_made_of_it(tmp
     (tmp_path / "new").touch()
     with pytest.raises(BadTree, match=r"\?\? new"):
         refuse_dirty_tree(tmp_path)
-
-
-def test_requirements_when_for_hosts_then_hold_what_serves_and_no_tool(tmp_path: Path) -> None:
-    file = tmp_path / "requirements.txt"
-    file.write_text(
-        "# the page: states\nreflex==1  # why\nnodejs-wheel==2\n\n# build and tasks\nfabric==3\nsupervisor==4 # why\n\n"
-        "# tests\npytest==5\n"
-    )
-    assert host_requirements(file) == "reflex==1\nsupervisor==4\n"
-    wanted = host_requirements()
-    assert "uvicorn==" in wanted
-    assert "nodejs" not in wanted
-    assert "pytest" not in wanted
