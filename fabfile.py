@@ -102,7 +102,7 @@ def test(context, only=""):  # noqa: PT028 - a task, not a test
     check("ruff", "check")
     check("ruff", "format", "--check")
     model = sorted(path for path in (ROOT / "bitmail").glob("*.py") if path.name not in LOOSE)
-    tiers = ("store", "mta", "deploy", "bitmail/commands")
+    tiers = ("store", "mta", "deploy", "bitmail/commands", "bitmail/api")
     check("mypy", "--strict", *tiers, *(str(path.relative_to(ROOT)) for path in model))
     build(context)
     from tests.browser import BrowserError, chromium

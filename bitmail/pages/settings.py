@@ -11,6 +11,7 @@ from bitmail.pages.elements import PostForm, icon, ready, skeleton
 from bitmail.pages.shell import menu, shell
 from bitmail.preferences import NAME_CHARACTERS, UNDO_CHOICES
 from bitmail.state.settings import RecordRow, SessionRow, SettingsState, TokenRow, WebhookRow
+from bitmail.tokens import MAY
 from bitmail.webhooks import EVERY, LONGEST_URL
 
 ZONES = sorted(
@@ -335,7 +336,8 @@ def tokens() -> rx.Component:
     """What scripts prove themselves by."""
     return section(
         "API tokens",
-        "For scripts that send mail or look at what became of it.",
+        "For scripts that send mail, look at what became of it, or work on your mailboxes.",
+        rx.el.p(rx.el.a("What scripts can do", href="/api/docs", class_name="linked")),
         rx.cond(
             SettingsState.new_token != "",
             rx.el.div(
@@ -355,20 +357,13 @@ def tokens() -> rx.Component:
                     name="days", type="number", default_value="90", min="1", max="366", aria_label="Days"
                 ),
             ),
-            rx.el.label(
-                rx.el.input(type="checkbox", name="send", value="1"),
-                rx.el.span("May send"),
-                class_name="check",
-            ),
-            rx.el.label(
-                rx.el.input(type="checkbox", name="read", value="1"),
-                rx.el.span("May read status"),
-                class_name="check",
-            ),
-            rx.el.label(
-                rx.el.input(type="checkbox", name="webhooks", value="1"),
-                rx.el.span("May make and remove webhooks"),
-                class_name="check",
+            *(
+                rx.el.label(
+                    rx.el.input(type="checkbox", name=scope.value, value="1"),
+                    rx.el.span(f"May {words}"),
+                    class_name="check",
+                )
+                for scope, words in MAY.items()
             ),
             says("token"),
             rx.el.button("Make token", type="submit", class_name="btn"),

@@ -17,7 +17,7 @@ from bitmail.refusal import REFUSAL_COOKIE, Refusal
 from bitmail.sessions import Visit
 from bitmail.state.session import SessionState
 from bitmail.suppressions import Suppression
-from bitmail.tokens import Scope, Token
+from bitmail.tokens import MAY, Scope, Token
 from bitmail.view import number
 from bitmail.webhooks import EVERY, LONGEST_URL, Webhook
 from bitmail.words import browser_name, day_time
@@ -261,7 +261,12 @@ class SettingsState(rx.State):
             for visit in found.sessions
         ]
         self.tokens = [
-            TokenRow(token.id, token.name, " and ".join(sorted(token.scopes)), day_time(token.expires, zone))
+            TokenRow(
+                token.id,
+                token.name,
+                ", ".join(MAY[scope] for scope in Scope if scope in token.scopes),
+                day_time(token.expires, zone),
+            )
             for token in found.tokens
         ]
         self.webhooks = [
