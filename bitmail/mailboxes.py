@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from bitmail.erasure import strip
 from bitmail.errors import NoSuchMail, Refused
 from bitmail.mail import PAGE, Mail, Moved, Only, Page, fits
 from bitmail.places import Folders, MailboxName
@@ -32,7 +33,6 @@ GROUPS = (
     ("kind", "user"),
 )
 """Keys that are always asked for together, for the store to index together."""
-GONE = "gone"
 """The `mailbox` of what was deleted for good and waits to be taken out of the store."""
 _AT_ONCE = 8
 """Changes made at once, so that they share commits."""
@@ -239,10 +239,7 @@ class Mailboxes:
         entry = self._find(user, id)
         if entry is None:
             return False
-        # Every word of it goes at once; the blob is forgotten later, when nobody else names it.
-        left = dict.fromkeys(entry.data, "") | {"mailbox": GONE, "erased": entry.data.get("blob", "")}
-        in_trash = {"user": user, "mailbox": MailboxName.TRASH.value}
-        return self._store.update_by_id(id, left, expecting=in_trash)
+        return strip(self._store, entry, {"user": user, "mailbox": MailboxName.TRASH.value})
 
     def _find(self, user: str, id: int) -> Entry | None:
         entry = self._store.get_by_id(id)

@@ -24,7 +24,25 @@ class Scope(StrEnum):
     """What a token may do."""
 
     SEND = "send"
+    """Send mail, and take addresses off the suppression list."""
     READ = "read"
+    """See what became of mail that was sent."""
+    READ_MAIL = "read-mail"
+    """See the mailboxes, and every mail in them."""
+    CHANGE_MAIL = "change-mail"
+    """Move, mark and delete mail."""
+    WEBHOOKS = "webhooks"
+    """List, make and remove webhooks."""
+
+
+MAY = {
+    Scope.SEND: "send",
+    Scope.READ: "read status",
+    Scope.READ_MAIL: "read mail",
+    Scope.CHANGE_MAIL: "move, mark and delete mail",
+    Scope.WEBHOOKS: "make and remove webhooks",
+}
+"""What a token may do, in words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from bitmail import routes
 from bitmail.pages.elements import PostForm, icon, ready, skeleton
 from bitmail.pages.shell import menu, shell
 from bitmail.preferences import NAME_CHARACTERS, UNDO_CHOICES
-from bitmail.state.settings import RecordRow, SessionRow, SettingsState, TokenRow
+from bitmail.state.settings import RecordRow, SessionRow, SettingsState, TokenRow, WebhookRow
+from bitmail.tokens import MAY
+from bitmail.webhooks import EVERY, LONGEST_URL
 
 ZONES = sorted(
     zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "SystemV/"))
@@ -42,6 +44,7 @@ def settings() -> rx.Component:
                         second_factor(),
                         sessions(),
                         tokens(),
+                        webhooks(),
                         trail(),
                         departure(),
                     ],
@@ -333,7 +336,8 @@ def tokens() -> rx.Component:
     """What scripts prove themselves by."""
     return section(
         "API tokens",
-        "For scripts that send mail or look at what became of it.",
+        "For scripts that send mail, look at what became of it, or work on your mailboxes.",
+        rx.el.p(rx.el.a("What scripts can do", href="/api/docs", class_name="linked")),
         rx.cond(
             SettingsState.new_token != "",
             rx.el.div(
@@ -353,15 +357,13 @@ def tokens() -> rx.Component:
                     name="days", type="number", default_value="90", min="1", max="366", aria_label="Days"
                 ),
             ),
-            rx.el.label(
-                rx.el.input(type="checkbox", name="send", value="1"),
-                rx.el.span("May send"),
-                class_name="check",
-            ),
-            rx.el.label(
-                rx.el.input(type="checkbox", name="read", value="1"),
-                rx.el.span("May read status"),
-                class_name="check",
+            *(
+                rx.el.label(
+                    rx.el.input(type="checkbox", name=scope.value, value="1"),
+                    rx.el.span(f"May {words}"),
+                    class_name="check",
+                )
+                for scope, words in MAY.items()
             ),
             says("token"),
             rx.el.button("Make token", type="submit", class_name="btn"),
@@ -380,6 +382,68 @@ def token(row: rx.Var[TokenRow]) -> rx.Component:
             rx.el.span("may ", row.scopes, " until ", row.expires, class_name="muted"),
         ),
         rx.el.button("End", on_click=SettingsState.end_token(row.id), type="button", class_name="btn ghost"),
+        key=row.id.to_string(),
+    )
+
+
+def webhooks() -> rx.Component:
+    """What is told to programs elsewhere."""
+    return section(
+        "Webhooks",
+        "Addresses of programs that are called when something becomes of your mail.",
+        rx.cond(
+            SettingsState.new_secret != "",
+            rx.el.div(
+                rx.el.p("Copy the secret now; it is not shown again. Calls are signed with it."),
+                rx.el.pre(SettingsState.new_secret, class_name="codes"),
+            ),
+        ),
+        rx.el.ul(rx.foreach(SettingsState.webhooks, webhook), aria_label="Webhooks"),
+        rx.el.form(
+            rx.el.label(
+                rx.el.span("Address"),
+                rx.el.input(
+                    name="url",
+                    type="url",
+                    required=True,
+                    max_length=LONGEST_URL,
+                    placeholder="https://example.com/hook",
+                    aria_label="Address of the webhook",
+                ),
+            ),
+            *[
+                rx.el.label(
+                    rx.el.input(type="checkbox", name=status.value, value="1", default_checked=True),
+                    rx.el.span(status.value.capitalize()),
+                    class_name="check",
+                )
+                for status in EVERY
+            ],
+            says("webhook"),
+            rx.el.button("Make webhook", type="submit", class_name="btn"),
+            on_submit=SettingsState.make_webhook,
+            key=SettingsState.new_secret,  # begins anew once one is made, and keeps what is wrong
+        ),
+    )
+
+
+def webhook(row: rx.Var[WebhookRow]) -> rx.Component:
+    """One webhook."""
+    return rx.el.li(
+        rx.el.span(
+            rx.el.strong(row.url),
+            " ",
+            rx.el.span("is told ", row.told, class_name="muted"),
+            " ",
+            rx.el.span(row.state, class_name=rx.cond(row.is_bad, "says", "")),
+        ),
+        rx.el.button(
+            "Remove",
+            on_click=SettingsState.end_webhook(row.id),
+            type="button",
+            class_name="btn ghost",
+            aria_label="Remove the webhook at " + row.url,
+        ),
         key=row.id.to_string(),
     )
 
