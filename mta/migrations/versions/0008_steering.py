@@ -12,7 +12,7 @@ def upgrade() -> None:
         "spool_steering",
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("value", sa.Text, nullable=False),
-        sa.Column("by", sa.Text, nullable=False),
+        sa.Column("author", sa.Text, nullable=False),
         sa.Column("at", sa.Double, nullable=False),
         sqlite_with_rowid=False,
     )
