@@ -34,12 +34,11 @@ def test_weights_when_set_elsewhere_then_every_container_sends_by_them(
         }
 
     wait_until(lambda: plans() == {("weighted", 3)}, plans)
-    sent = [stations[0].submit(f"p{number}@example.com") for number in range(80)]
-    for one in sent:
-        stations[0].wait_for(one, Status.SENT)
+    for number in range(40):  # one by one, since a provider that is full leaves its turn to the other
+        stations[0].wait_for(stations[0].submit(f"p{number}@example.com"), Status.SENT)
     first, second = (sum(len(one.providers()[place].called) for one in stations) for place in (0, 1))
-    assert first + second == 80
-    assert 55 <= first <= 65
+    assert first + second == 40
+    assert 28 <= first <= 32
     desk.choose_scheduler(CONFIGURED, "ada")
     desk.weigh("first", CONFIGURED, "ada")
     wait_until(lambda: plans() == {("round-robin", 1)}, plans)
