@@ -23,7 +23,13 @@ from babel.numbers import format_decimal
 
 LOCALE = Path(__file__).parent / "locale"
 DOMAIN = "bitmail"
-PAGES = ("bitmail/pages/", "bitmail/bitmail.py", "bitmail/state/composer.py", "bitmail/state/keys.py", "bitmail/words.py")
+PAGES = (
+    "bitmail/pages/",
+    "bitmail/bitmail.py",
+    "bitmail/state/composer.py",
+    "bitmail/state/keys.py",
+    "bitmail/words.py",
+)
 """Sources of words that the browser itself looks up; all others are put into words here."""
 _WEIGHED = re.compile(r"([A-Za-z]{1,8})[A-Za-z0-9-]*(?:\s*;\s*q=([01](?:\.\d{0,3})?))?\s*", re.ASCII)
 

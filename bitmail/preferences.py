@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import TypeVar
 
+from bitmail.catalogue import _
 from bitmail.drafts import storable
 from bitmail.errors import Refused
 from bitmail.words import is_zone
@@ -111,15 +112,25 @@ def _changed(now: Preferences, field: str, value: str) -> Preferences:
         case "display_name":
             name = " ".join(storable(value).split())
             if len(name) > NAME_CHARACTERS:
-                raise Refused(f"A name has at most {NAME_CHARACTERS} characters; this has {len(name)}.")
+                raise Refused(
+                    _(
+                        "A name has at most {most} characters; this has {length}.",
+                        most=NAME_CHARACTERS,
+                        length=len(name),
+                    )
+                )
             return replace(now, display_name=name)
         case "zone":
             if value and not is_zone(value):
-                raise Refused(f"There is no time zone “{value[:64]}”. Choose one like Europe/Copenhagen.")
+                raise Refused(
+                    _("There is no time zone “{zone}”. Choose one like Europe/Copenhagen.", zone=value[:64])
+                )
             return replace(now, zone=value)
         case "undo":
             if value not in map(str, UNDO_CHOICES):
-                raise Refused(f"Choose one of {', '.join(map(str, UNDO_CHOICES))} seconds.")
+                raise Refused(
+                    _("Choose one of {choices} seconds.", choices=", ".join(map(str, UNDO_CHOICES)))
+                )
             return replace(now, undo=int(value))
         case "shortcuts":
             return replace(now, shortcuts=value == "1")
@@ -131,14 +142,14 @@ def _changed(now: Preferences, field: str, value: str) -> Preferences:
             return replace(now, images=_one_of(Images, value))
         case "editor":
             return replace(now, editor=_one_of(Editor, value))
-    raise Refused("There is no such setting.")
+    raise Refused(_("There is no such setting."))
 
 
 def _one_of(kind: type[Chosen], value: str) -> Chosen:
     try:
         return kind(value)
     except ValueError:
-        raise Refused(f"Choose one of {', '.join(kind)}.") from None
+        raise Refused(_("Choose one of {choices}.", choices=", ".join(kind))) from None
 
 
 def _read(data: Mapping[str, str]) -> Preferences:

@@ -10,6 +10,7 @@ import reflex as rx
 import segno
 
 from bitmail.audit import Action, Record
+from bitmail.catalogue import N_, _
 from bitmail.current import caller, cookie, off_loop, service
 from bitmail.errors import Refused
 from bitmail.preferences import Preferences
@@ -21,7 +22,28 @@ from bitmail.tokens import Scope, Token
 from bitmail.view import number
 from bitmail.words import browser_name, day_time
 
-DONE = {"password": "Your password is changed, and every other browser is logged out."}
+SCOPES = {Scope.READ: N_("read"), Scope.SEND: N_("send")}
+"""What a token may do."""
+ACTIONS = {
+    Action.CREATED: N_("account created"),
+    Action.DELETED: N_("account deleted"),
+    Action.LOGGED_IN: N_("logged in"),
+    Action.REFUSED: N_("log-in refused"),
+    Action.LOGGED_OUT: N_("logged out"),
+    Action.SESSION_ENDED: N_("session ended"),
+    Action.PASSWORD_CHANGED: N_("password changed"),
+    Action.PASSWORD_RESET: N_("password reset by the operator"),
+    Action.SECOND_FACTOR_ON: N_("second factor turned on"),
+    Action.SECOND_FACTOR_OFF: N_("second factor turned off"),
+    Action.TOKEN_MADE: N_("API token made"),
+    Action.TOKEN_ENDED: N_("API token ended"),
+    Action.LOCKED: N_("account locked"),
+    Action.UNLOCKED: N_("account unlocked"),
+    Action.INVITED: N_("invitation made"),
+    Action.OPERATED: N_("done as operator"),
+}
+"""What is written down, as its owner reads it."""
+DONE = {"password": N_("Your password is changed, and every other browser is logged out.")}
 """What to say after a form that the browser itself sent."""
 
 
@@ -98,7 +120,8 @@ class SettingsState(rx.State):
         refusal = Refusal.decoded(cookie(self.router.headers.cookie, REFUSAL_COOKIE))
         if refusal is not None:
             self.errors = {refusal.name: refusal.reason}
-        self.done = DONE.get(self.router.url.query_parameters.get("done", ""), "")
+        done = self.router.url.query_parameters.get("done", "")
+        self.done = _(DONE[done]) if done in DONE else ""
         await self._look()
 
     @rx.event
@@ -225,13 +248,18 @@ class SettingsState(rx.State):
             for visit in found.sessions
         ]
         self.tokens = [
-            TokenRow(token.id, token.name, " and ".join(sorted(token.scopes)), day_time(token.expires, zone))
+            TokenRow(
+                token.id,
+                token.name,
+                _(" and ").join(_(SCOPES[scope]) for scope in sorted(token.scopes)),
+                day_time(token.expires, zone),
+            )
             for token in found.tokens
         ]
         self.records = [
             RecordRow(
                 record.id,
-                record.action.value,
+                _(ACTIONS[record.action]),
                 ", ".join(filter(None, (record.address, browser_name(record.detail)))),
                 day_time(record.at, zone),
                 record.action is Action.REFUSED,
