@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import TypeVar
 
-from bitmail.catalogue import _
+from bitmail.catalogue import Language, _
 from bitmail.drafts import storable
 from bitmail.errors import Refused
 from bitmail.words import is_zone
@@ -53,6 +53,7 @@ class Preferences:
     Attributes:
         display_name: the name that others see beside the address, or "".
         zone: an IANA time zone, or "" for the browser's.
+        language: the tag of one of ours, or "" for the browser's.
         theme, density, images, editor: as said there.
         undo: seconds in which a mail can be called back.
         shortcuts: whether single keys do something.
@@ -60,6 +61,7 @@ class Preferences:
 
     display_name: str = ""
     zone: str = ""
+    language: str = ""
     theme: Theme = Theme.SYSTEM
     density: Density = Density.NORMAL
     images: Images = Images.ASK
@@ -126,6 +128,8 @@ def _changed(now: Preferences, field: str, value: str) -> Preferences:
                     _("There is no time zone “{zone}”. Choose one like Europe/Copenhagen.", zone=value[:64])
                 )
             return replace(now, zone=value)
+        case "language":
+            return replace(now, language=_one_of(Language, value).value if value else "")
         case "undo":
             if value not in map(str, UNDO_CHOICES):
                 raise Refused(

@@ -146,7 +146,7 @@ def header(slot: int, window: type[Composer], title: rx.Var[str]) -> rx.Componen
     kept = browser.values(slot, *browser.finish_all())
     is_small = window.size == "small"
 
-    def button(symbol: str, label: str | rx.Var[str], event: object, look: str = "") -> rx.Component:
+    def button(symbol: str, label: rx.Var[str], event: object, look: str = "") -> rx.Component:
         return rx.el.button(
             icon(symbol),
             on_click=event,

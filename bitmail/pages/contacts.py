@@ -147,7 +147,7 @@ def edit() -> rx.Component:
     )
 
 
-def entry(name: str, label: str, value: rx.Var[str], hint: str) -> rx.Component:
+def entry(name: str, label: rx.Var[str], value: rx.Var[str], hint: str) -> rx.Component:
     """One field of the form."""
     return rx.el.label(
         label,

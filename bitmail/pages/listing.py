@@ -51,7 +51,7 @@ FIXED = (
 )
 
 
-def listing(here: str, title: str) -> rx.Component:
+def listing(here: str, title: rx.Var[str]) -> rx.Component:
     """The list's pane."""
     return rx.el.section(
         menu(here, title),
@@ -145,7 +145,7 @@ def bulk_bar(here: str) -> rx.Component:
 def acts(here: str, id: rx.Var[int] | int = 0, menu: str = MOVE_ID) -> list[rx.Component]:
     """The buttons for the mail of that id, or for the selected ones."""
 
-    def button(what: Act, symbol: str, label: str) -> rx.Component:
+    def button(what: Act, symbol: str, label: rx.Var[str]) -> rx.Component:
         return icon_button(symbol, label, on_click=SelectionState.act(what.value, id))
 
     if here == routes.OUTBOX:
@@ -268,7 +268,7 @@ def folder_strip() -> rx.Component:
     )
 
 
-def confirmed(id: str, verb: str, warning: str, event: rx.EventHandler) -> rx.Component:
+def confirmed(id: str, verb: rx.Var[str], warning: rx.Var[str], event: rx.EventHandler) -> rx.Component:
     """A button that asks once more."""
     return rx.fragment(
         opener(id, verb, look="linked", label=verb),

@@ -16,7 +16,7 @@ from bitmail.state.message import MessageState
 from bitmail.state.toasts import ToastState
 
 
-def mailbox(here: str, title: str) -> rx.Component:
+def mailbox(here: str, title: rx.Var[str]) -> rx.Component:
     """The page of one mailbox."""
     return shell(
         here,

@@ -24,9 +24,9 @@ def message() -> rx.Component:
                 " ",
                 rx.el.span(MessageState.address, class_name="muted"),
                 rx.el.div(
-                    people("to", MessageState.to),
-                    people("cc", MessageState.cc),
-                    people("bcc", MessageState.bcc),
+                    people(_("to"), MessageState.to),
+                    people(_("cc"), MessageState.cc),
+                    people(_("bcc"), MessageState.bcc),
                 ),
                 rx.el.div(MessageState.time, class_name="muted"),
             ),
@@ -52,7 +52,7 @@ def message() -> rx.Component:
     )
 
 
-def people(label: str, line: rx.Var[str]) -> rx.Component:
+def people(label: rx.Var[str], line: rx.Var[str]) -> rx.Component:
     """One line of recipients, if there are any."""
     return rx.cond(line != "", rx.el.div(f"{label} ", line, class_name="muted people"))
 
@@ -166,7 +166,7 @@ def files() -> rx.Component:
                 rx.cond(
                     MessageState.files.length() == 1,
                     _("1 file"),
-                    MessageState.files.length().to_string() + " files",
+                    _("{count} files", count=MessageState.files.length()),
                 )
             ),
             rx.cond(

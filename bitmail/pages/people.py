@@ -16,7 +16,7 @@ LOOK_AFTER = 80
 """Milliseconds after the last key."""
 
 
-def people_field(slot: int, window: type[Composer], name: str, hint: str = "") -> rx.Component:
+def people_field(slot: int, window: type[Composer], name: str, hint: rx.Var[str] | str = "") -> rx.Component:
     """One field for people, and what is wrong in it."""
     id = element_id(slot, name + TYPING)
     chips = window.people.get(name, []).to(list[Chip])
@@ -43,7 +43,7 @@ def typing(
     slot: int,
     window: type[Composer],
     name: str,
-    hint: str,
+    hint: rx.Var[str] | str,
     chips: rx.Var[list[Chip]],
     is_offering: rx.Var[bool],
 ) -> rx.Component:

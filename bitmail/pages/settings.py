@@ -57,7 +57,7 @@ def settings() -> rx.Component:
     )
 
 
-def section(title: str, words: str, *parts: rx.Component) -> rx.Component:
+def section(title: rx.Var[str], words: rx.Var[str], *parts: rx.Component) -> rx.Component:
     """A part of the page."""
     return rx.el.section(
         rx.el.header(rx.el.h2(title), rx.el.p(words, class_name="muted")),
@@ -66,7 +66,9 @@ def section(title: str, words: str, *parts: rx.Component) -> rx.Component:
     )
 
 
-def choice(field: str, label: str, now: rx.Var[str], options: list[tuple[str, str]]) -> rx.Component:
+def choice(
+    field: str, label: rx.Var[str], now: rx.Var[str], options: list[tuple[str, rx.Var[str] | str]]
+) -> rx.Component:
     """One preference with a few values."""
     return rx.el.label(
         rx.el.span(label),
@@ -116,6 +118,12 @@ def looks() -> rx.Component:
     return section(
         _("Looks"),
         _("On this and every other browser of yours."),
+        choice(
+            "language",
+            _("Language"),
+            SettingsState.language,
+            [("", _("The browser's")), ("en", "English"), ("da", "Dansk")],
+        ),
         choice(
             "theme",
             _("Theme"),
@@ -245,7 +253,7 @@ def user_name() -> rx.Component:
     )
 
 
-def secret_field(name: str, label: str, purpose: str) -> rx.Component:
+def secret_field(name: str, label: rx.Var[str], purpose: str) -> rx.Component:
     """A field for a password."""
     return rx.el.label(
         rx.el.span(label),
@@ -447,9 +455,9 @@ def departure() -> rx.Component:
             rx.el.summary(_("Delete this account")),
             rx.el.p(
                 _(
-                    "Your mail, drafts, contacts and settings are removed and cannot be brought back. What you have sent "
-                    "stays with those who got it, and what is on its way still goes out. Your name stays taken, so that "
-                    "nobody else gets your mail."
+                    "Your mail, drafts, contacts and settings are removed and cannot be brought back. "
+                    "What you have sent stays with those who got it, and what is on its way still goes out. "
+                    "Your name stays taken, so that nobody else gets your mail."
                 )
             ),
             PostForm.create(

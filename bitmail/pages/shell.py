@@ -56,7 +56,12 @@ def shell(here: str, *panes: rx.Component, is_open: rx.Var[bool] | bool = False)
     )
 
 
-def title(here: str, name: str) -> rx.Var[str]:
+def named(name: rx.Var[str]) -> rx.Var[str]:
+    """What the browser's tab says on a page that is no list."""
+    return rx.Var.create(f"{name} · BitMail")
+
+
+def title(here: str, name: rx.Var[str]) -> rx.Var[str]:
     """What the browser's tab says: how much is unread, and what is shown."""
     count = rx.cond(SessionState.unread != "", f"({SessionState.unread}) ", "")
     shown = rx.cond(MailboxState.title != "", MailboxState.title, name) if here == routes.FOLDER else name
@@ -142,7 +147,7 @@ def takes_drops(target: rx.Component, to: rx.Var[str] | str) -> rx.Component:
 
 
 def name_form(
-    submit: rx.EventHandler, value: rx.Var[str] | str, problem: rx.Var[str], verb: str
+    submit: rx.EventHandler, value: rx.Var[str] | str, problem: rx.Var[str], verb: rx.Var[str]
 ) -> rx.Component:
     """Asks for a folder's name."""
     return rx.el.form(
@@ -192,7 +197,7 @@ def footer() -> rx.Component:
     )
 
 
-def menu(here: str, title: str) -> rx.Component:
+def menu(here: str, title: rx.Var[str]) -> rx.Component:
     """The rail's narrow stand-in: a bar with the mailbox's name, and all of the rail behind it."""
     return rx.el.details(
         rx.el.summary(

@@ -10,12 +10,13 @@ import reflex as rx
 import segno
 
 from bitmail.audit import Action, Record
-from bitmail.catalogue import N_, _
+from bitmail.catalogue import N_, _, chosen, speak
 from bitmail.current import caller, cookie, off_loop, service
 from bitmail.errors import Refused
 from bitmail.preferences import Preferences
 from bitmail.refusal import REFUSAL_COOKIE, Refusal
 from bitmail.sessions import Visit
+from bitmail.state.language import LanguageState
 from bitmail.state.session import SessionState
 from bitmail.suppressions import Suppression
 from bitmail.tokens import Scope, Token
@@ -93,6 +94,7 @@ class SettingsState(rx.State):
     address: str = ""
     display_name: str = ""
     zone: str = ""
+    language: str = ""
     theme: str = "system"
     density: str = "normal"
     images: str = "ask"
@@ -135,6 +137,12 @@ class SettingsState(rx.State):
             return None
         if field == "zone" and wanted.zone:
             await off_loop(service().model.sessions.set_zone, me, wanted.zone)
+        if field == "language":
+            await off_loop(service().model.sessions.set_language, me, wanted.language)
+            speak(chosen(wanted.language, self.router.headers.accept_language))
+            (await self.get_state(LanguageState))._take()
+            self.done = ""
+            await self._look()
         self._mend(field)
         self._take(wanted)
         return SessionState.refresh
@@ -274,7 +282,7 @@ class SettingsState(rx.State):
         self.errors = {key: text for key, text in self.errors.items() if key != field}
 
     def _take(self, wanted: Preferences) -> None:
-        self.display_name, self.zone = wanted.display_name, wanted.zone
+        self.display_name, self.zone, self.language = wanted.display_name, wanted.zone, wanted.language
         self.theme, self.density = wanted.theme.value, wanted.density.value
         self.images, self.editor = wanted.images.value, wanted.editor.value
         self.undo, self.shortcuts = str(wanted.undo), wanted.shortcuts
