@@ -50,6 +50,37 @@ def build(context, python=""):
         sys.exit(str(error))
 
 
+@task
+def messages(context):
+    """Bring the catalogues of the web-mail's languages up to date with its sources."""
+    with tempfile.TemporaryDirectory() as folder:
+        template = f"{folder}/bitmail.pot"
+        found = [
+            "-F",
+            "babel.cfg",
+            "-k",
+            "N_",
+            "--add-location=file",
+            "--no-wrap",
+            "--sort-by-file",
+            "--omit-header",
+        ]
+        run_module("babel.messages.frontend", "-q", "extract", *found, "-o", template, "bitmail")
+        kept = ["--no-wrap", "--no-fuzzy-matching", "--ignore-obsolete", "--omit-header"]
+        run_module(
+            "babel.messages.frontend",
+            "-q",
+            "update",
+            *kept,
+            "-D",
+            "bitmail",
+            "-i",
+            template,
+            "-d",
+            "bitmail/locale",
+        )
+
+
 @task(help={"only": 'a part, in the words of pytest: --only tests/store, --only "-k alias -x"'})
 def test(context, only=""):  # noqa: PT028 - a task, not a test
     """Check style and types, then run the tests."""

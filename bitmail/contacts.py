@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bitmail.catalogue import _, decimal
 from bitmail.drafts import storable
 from bitmail.errors import FieldError, NoSuchContact, Unsendable
+from bitmail.retelling import retold
 from mta.addresses import Address, BadAddress, parse_address
 from store import Entry, JsonStore
 
@@ -172,7 +173,9 @@ class Contacts:
             typed = parse_address(storable(email))
             address = Address(" ".join(storable(name).split()) or typed.name, typed.local, typed.domain)
         except BadAddress as error:
-            raise Unsendable((FieldError("email", error.value, f"{error}."),)) from None
+            raise Unsendable(
+                (FieldError("email", error.value, f"{error.value}: {retold(error.reason)}."),)
+            ) from None
         named = _group_names(groups)
         place = {"contacts of": user, "key": address.key}
         there = self._store.get(place, limit=1)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bitmail.catalogue import N_, _, decimal, moment
 from bitmail.explain import explain
+from bitmail.retelling import retold
 from mta.outcomes import Outcome, Status
 from mta.parsed import read_mailboxes
 from mta.submission import Attempt, Delivery
@@ -179,7 +180,7 @@ def story(delivery: Delivery, zone: ZoneInfo) -> str:
             end = (
                 _("Came back at {when}. {plain}", when=when, plain=plain)
                 if plain
-                else _("Came back at {when}: {detail}", when=when, detail=_sentence(delivery.detail))
+                else _("Came back at {when}: {detail}", when=when, detail=_sentence(retold(delivery.detail)))
             )
         case Status.COMPLAINED:
             end = _("The recipient reported it as spam at {when}.", when=when)
@@ -187,7 +188,7 @@ def story(delivery: Delivery, zone: ZoneInfo) -> str:
             end = _("Cancelled at {when}; it was not sent.", when=when)
         case _:
             told = any(attempt.detail == delivery.detail for attempt in delivery.attempts)
-            reason = "" if told else explain(delivery.detail) or _sentence(delivery.detail)
+            reason = "" if told else explain(delivery.detail) or _sentence(retold(delivery.detail))
             end = " ".join(
                 part
                 for part in (reason, _(_NEXT[delivery.status]) if delivery.status in _NEXT else "")

@@ -13,6 +13,7 @@ from bitmail.errors import Refused
 from bitmail.mailboxes import COUNTED
 from bitmail.model import Notice
 from bitmail.places import Folder, MailboxName
+from bitmail.retelling import retold
 from bitmail.state.composer import COMPOSERS
 from bitmail.state.delivery import DeliveryState
 from bitmail.state.language import LanguageState
@@ -177,4 +178,4 @@ def _count_shown(count: int) -> str:
 
 
 def _shown(notice: Notice) -> ShownNotice:
-    return ShownNotice(notice.number, notice.text, notice.good)
+    return ShownNotice(notice.number, retold(notice.text), notice.good)
