@@ -66,7 +66,7 @@ def messages(context):
             "--omit-header",
         ]
         run_module("babel.messages.frontend", "-q", "extract", *found, "-o", template, "bitmail")
-        kept = ["--no-wrap", "--no-fuzzy-matching", "--ignore-obsolete", "--omit-header"]
+        kept = ["--no-wrap", "--no-fuzzy-matching", "--ignore-obsolete", "--ignore-pot-creation-date"]
         run_module(
             "babel.messages.frontend",
             "-q",
