@@ -74,9 +74,7 @@ class Tokens:
         if not chosen:
             raise Refused(_("Choose at least one thing that the token may do."))
         if not 0 < days <= LONGEST:
-            raise Refused(
-                _("A token lives for 1 to {longest} days. Type how many.", longest=f"{LONGEST:.0f}")
-            )
+            raise Refused(_("A token lives for 1 to {longest} days. Type how many.", longest=round(LONGEST)))
         if len(self.of(user)) >= MOST:
             raise Refused(
                 _("{most} tokens are the most there may be. End one that is not used any more.", most=MOST)

@@ -58,7 +58,7 @@ def test_each_text_is_translated_surely_and_with_the_same_places(language: Langu
             continue
         english = [message.id] if isinstance(message.id, str) else list(message.id)
         other = [message.string] if isinstance(message.string, str) else list(message.string)
-        assert all(other) and len(other) == len(english), message.id
+        assert all(other), message.id
         assert not message.fuzzy, message.id
         for one, translated in zip(english, other, strict=True):
             assert sorted(_PLACE.findall(one)) == sorted(_PLACE.findall(translated)), one
@@ -147,9 +147,7 @@ def test_english_is_written_as_before() -> None:
     assert file_size(3_400_000) == "3.4 MB"
 
 
-@pytest.mark.parametrize(
-    "wrong", ["", "grace", "a..b@example.com", ".a@example.com", "a@b@example.com", "a@", "@b.com"]
-)
+@pytest.mark.parametrize("wrong", ["", "grace", "a..b@a.com", ".a@a.com", "a@b@a.com", "a@", "@b.com"])
 def test_what_is_wrong_with_an_address_is_said_in_danish(wrong: str) -> None:
     with pytest.raises(BadAddress) as error:
         parse_address(wrong)
