@@ -24,6 +24,7 @@ from deploy.tasks import (  # noqa: F401 - Fabric finds them here
 )
 
 ROOT = Path(__file__).resolve().parent
+CODE = ("bitmail", "mta", "store", "deploy", "fabfile.py")
 LOOSE = {"bitmail.py"}
 """What `mypy --strict` is spared: the app itself, put together from a framework that is loosely typed."""
 
@@ -81,13 +82,58 @@ def messages(context):
         )
 
 
+@task
+def lock(context):
+    """Pin what servers get, with hashes, to what is installed here."""
+    from deploy import lock
+    from deploy.errors import DeployError
+
+    try:
+        lock.make()
+    except DeployError as error:
+        sys.exit(str(error))
+
+
+@task(
+    help={
+        "seconds": "in all, or of the one parser",
+        "only": "one parser: "
+        + ", ".join(path.stem for path in sorted((ROOT / "tests/fuzz/seeds").glob("*"))),
+    }
+)
+def fuzz(context, seconds=600, only=""):
+    """Let atheris look for inputs that break a parser; what it finds lies in var/fuzz."""
+    from tests.fuzz.harnesses import NAMES
+
+    if only and only not in NAMES:
+        sys.exit(f"There is no parser {only}. There are: {', '.join(NAMES)}.")
+    for name in [only] if only else NAMES:
+        say(name)
+        run_module("tests.fuzz", name, str(int(seconds) // (1 if only else len(NAMES))))
+
+
+@task
+def audit(context):
+    """Look for known weaknesses in packages and for doubtful lines in the code; asks the package index."""
+    run_module("bandit", "--quiet", "--configfile", "pyproject.toml", "--recursive", *CODE)
+    run_module(
+        "pip_audit", "--strict", "--require-hashes", "--disable-pip", "--requirement", "requirements.lock"
+    )
+
+
+@task
+def sabotage(context):
+    """Take each defence away, and see that the test named in SECURITY.md fails; takes minutes."""
+    run_module("tests.sabotage")
+
+
 @task(help={"only": 'a part, in the words of pytest: --only tests/store, --only "-k alias -x"'})
 def test(context, only=""):  # noqa: PT028 - a task, not a test
-    """Check style and types, then run the tests."""
+    """Check style and types, then run the tests; those that deploy make themselves hosts, as root."""
     check("ruff", "check")
     check("ruff", "format", "--check")
     model = sorted(path for path in (ROOT / "bitmail").glob("*.py") if path.name not in LOOSE)
-    tiers = ("store", "mta", "deploy", "bitmail/commands")
+    tiers = ("store", "mta", "deploy", "bitmail/commands", "bitmail/api")
     check("mypy", "--strict", *tiers, *(str(path.relative_to(ROOT)) for path in model))
     build(context)
     from tests.browser import BrowserError, chromium
@@ -96,14 +142,9 @@ def test(context, only=""):  # noqa: PT028 - a task, not a test
         say(f"The browser for the tests is {chromium(say)}.")
     except BrowserError as error:
         sys.exit(str(error))
-    become(["-m", "pytest", *shlex.split(only)])
-
-
-@task(help={"only": "a part, as for test"})
-def test_deploy(context, only=""):  # noqa: PT028 - a task, not a test
-    """Deploy to hosts that this makes here, and let them fail; as root, in some minutes."""
-    build(context)
-    become(["-m", "pytest", "tests/deploy", "-m", "lab", *shlex.split(only)])
+    become(
+        ["-m", "pytest", *(shlex.split(only) or ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"])]
+    )
 
 
 @task
@@ -157,6 +198,12 @@ def bench(context, names):
         run_module(f"bench.{name}")
     if not wanted:
         say("\n".join(there) or "There is nothing to measure yet.")
+
+
+@task
+def reference(context):
+    """Write docs/configuration.md from the settings classes."""
+    become(["-m", "bitmail.reference"])
 
 
 @task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import itertools
 import subprocess
 import sys
@@ -213,6 +214,7 @@ def main() -> None:
         database.close()
         return
     figures: list[Figure] = []
+    gc.freeze()  # as `python -m mta` does; both run so
     with relay(LATENCY) as port:
         for name, place in (("SQLite", sqlite), ("PostgreSQL", private_postgres)):
             if arguments.only in (None, name):

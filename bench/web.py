@@ -1,4 +1,4 @@
-"""How soon the page answers: a real Chromium and a real server, medians of ten."""
+"""`python -m bench.web`: how soon the page answers; a real Chromium and a real server, medians of ten."""
 
 from __future__ import annotations
 

@@ -215,6 +215,11 @@ class Accounts:
         """Whether there is an account of this canonical name."""
         return self._find(name) is not None
 
+    def is_open(self, name: str) -> bool:
+        """Whether there is an account of this canonical name that may be used."""
+        entry = self._find(name)
+        return entry is not None and _state(entry) is AccountState.OPEN
+
     def at(self, address: str) -> Account | None:
         """The account that receives mail for an address, or None."""
         local, _, domain = address.casefold().rpartition("@")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bitmail.catalogue import _, decimal
+from bitmail.erasure import erase
 from bitmail.errors import FieldError, Unsendable
 from mta.email import Attachment
 from store import BlobStore, Entry, JsonStore
@@ -185,9 +186,7 @@ class Attachments:
         entry = self._store.get_by_id(id)
         if entry is None or (entry.data.get("user"), entry.data.get("attached_to")) != (user, draft):
             return False
-        removed = self._store.remove(id)
-        self._blobs.remove(entry.data["blob"], unless=[{"blob": entry.data["blob"]}])
-        return removed
+        return erase(self._store, self._blobs, entry)
 
     def copy(self, user: str, draft: str, to: str) -> None:
         """Give another draft the same files."""

@@ -28,6 +28,9 @@ class Action(StrEnum):
     SECOND_FACTOR_OFF = "second factor turned off"
     TOKEN_MADE = "API token made"  # noqa: S105
     TOKEN_ENDED = "API token ended"  # noqa: S105
+    WEBHOOK_MADE = "webhook made"
+    WEBHOOK_ENDED = "webhook removed"
+    SETTING = "setting changed"
     LOCKED = "account locked"
     UNLOCKED = "account unlocked"
     INVITED = "invitation made"

@@ -88,7 +88,7 @@ def _vcards(text: str) -> Iterator[Card]:
         kind, *parameters = head.upper().split(";")
         kind = kind.rpartition(".")[2]
         if any("QUOTED-PRINTABLE" in parameter for parameter in parameters):
-            value = binascii.a2b_qp(value).decode("utf-8", "replace")
+            value = binascii.a2b_qp(value.encode()).decode("utf-8", "replace")
         if kind == "BEGIN":
             name, groups, emails = "", "", []
         elif kind == "FN":
@@ -96,8 +96,8 @@ def _vcards(text: str) -> Iterator[Card]:
         elif kind == "N" and not name:
             family, _, given = (_unescaped(part) for part in (value + ";").partition(";"))
             name = f"{given.partition(';')[0]} {family}".strip()
-        elif kind == "EMAIL":
-            emails.append(_unescaped(value).removeprefix("mailto:"))
+        elif kind == "EMAIL" and (email := _unescaped(value).removeprefix("mailto:").strip()):
+            emails.append(email)
         elif kind == "CATEGORIES":
             groups = value
         elif kind == "END":

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from bitmail.accounts import Accounts
 from bitmail.audit import Action, Audit
+from bitmail.erasure import erase
 from store import ANY, BlobStore, Entry, JsonStore, Match, TextIndex
 
 PAGE = 200
@@ -44,24 +45,26 @@ class Departure:
         """Remove everything that is this person's; how many entries that were.
 
         The name stays taken, so that nobody else receives what is still sent to it. Mail that was accepted for sending
-        still goes out, and what others received is theirs. What an interruption leaves, a second call removes.
+        still goes out, and what others received is theirs. Bytes that came within the hour lose their name at once, and
+        are gone when the librarian looks after that hour. What an interruption leaves, a second call removes.
         """
         self._accounts.close(user)
-        removed, blobs = 0, set[str]()
+        removed = 0
         for whose in (
             {"user": user},
             {"templates of": user},
             {"contacts of": user},
             {"contact groups of": user},
             {"suppressed_by": user},
+            {"webhooks of": user},
         ):
             for entry in self._entries(whose):
-                blobs.update(filter(None, [entry.data.get("blob")]))
                 if "mailbox" in entry.data:
                     self._index.remove([entry.id])
-                removed += self._store.remove(entry.id)
-        for blob in blobs:
-            self._blobs.remove(blob, unless=[{"blob": blob}])
+                if "blob" in entry.data:
+                    removed += erase(self._store, self._blobs, entry)
+                else:
+                    removed += self._store.remove(entry.id)
         self._audit.record(user, Action.DELETED)
         return removed
 

@@ -143,25 +143,45 @@ class Door:
             CodeNeeded: the code is missing.
         """
         canonical = self._accounts.canonical(name)
-        address = Bucket(f"address {network(client.address)}", PER_ADDRESS)
         known = self._nonce(client.device, canonical)
-        account = Bucket(
-            f"device {known}" if known else f"account {canonical}", PER_DEVICE if known else PER_ACCOUNT
-        )
-        self._take(address, client)
-        self._take(account, client)
-        try:
-            opened = self._open(canonical, password, client)
-        except LogInRefused:
-            self._audit_refusal(canonical, client)
-            raise
-        self._throttle.give_back(address)
-        self._throttle.forget(account)
+        opened = self._admit(canonical, client, known, lambda name: self._open(name, password, client))
         if self._second.is_on(canonical):
             if not code:
                 raise CodeNeeded(self._signed("ticket", canonical, repr(self._clock() + TICKET)))
             self._check_code(canonical, code, client)
         return self._let_in(opened, client, known)
+
+    def admit(self, name: str, client: Client, open: Callable[[str], Account]) -> Account:
+        """Let in for this time only who proves himself, without a session; tries that fail count as guesses.
+
+        Args:
+            name: as typed.
+            client: who knocks.
+            open: gives the account of a canonical name to who may have it, and raises `LogInRefused` otherwise.
+
+        Raises:
+            LogInRefused: with a sentence for the person; `TooMany` among them.
+            CodeNeeded: as `open` does; that is no guess.
+        """
+        account = self._admit(self._accounts.canonical(name), client, "", open)
+        self._tell(Knock.LET_IN, client)
+        return account
+
+    def _admit(self, name: str, client: Client, known: str, open: Callable[[str], Account]) -> Account:
+        address = Bucket(f"address {network(client.address)}", PER_ADDRESS)
+        account = Bucket(
+            f"device {known}" if known else f"account {name}", PER_DEVICE if known else PER_ACCOUNT
+        )
+        self._take(address, client)
+        self._take(account, client)
+        try:
+            opened = open(name)
+        except LogInRefused:
+            self._audit_refusal(name, client)
+            raise
+        self._throttle.give_back(address)
+        self._throttle.forget(account)
+        return opened
 
     def enter_code(self, ticket: str, code: str, client: Client) -> Entered:
         """Let in who gave the password a moment ago.

@@ -181,7 +181,7 @@ async def _let_in(entered: Entered, request: Request, page: str) -> Response:
 async def _close_session(request: Request) -> None:
     secret = cookie(request.headers.get("cookie", ""), SESSION_COOKIE)
     if secret:
-        await off_loop(service().model.sessions.close, secret)
+        await off_loop(service().model.log_out, secret)
 
 
 def _refused(name: str, refusal: LogInRefused, *, to: str) -> Response:

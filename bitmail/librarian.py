@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from bitmail.mailboxes import GONE
+from bitmail.erasure import GONE, forget
 from bitmail.search import FILES
 from bitmail.threads import Threads, has_files
 from mta.parsed import Mailbox, ParsedMail, parse
@@ -98,7 +98,9 @@ class Librarian:
         while page := self._store.get({"mailbox": GONE}, limit=BATCH, before=last):
             last = page[-1].id
             self._index.remove([entry.id for entry in page])
-            swept += sum([self._forget(entry) for entry in page])
+            swept += sum(
+                [forget(self._store, self._blobs, one.id, one.data.get("erased", "")) for one in page]
+            )
         return swept
 
     def _run(self) -> None:
@@ -147,15 +149,6 @@ class Librarian:
                 log.exception("mail %d cannot be searched", entry.id)
         if not self._store.update_by_id(entry.id, changes):
             self._index.remove([entry.id])  # it was deleted meanwhile
-
-    def _forget(self, entry: Entry) -> bool:
-        blob = entry.data.get("erased", "")
-        named = {"blob": blob}
-        if blob and not self._blobs.remove(blob, unless=[named]):
-            is_kept = self._blobs.size(blob) is not None
-            if is_kept and not self._store.get(named, limit=1):
-                return False  # it came within the hour, so it stays until the next sweep
-        return self._store.remove(entry.id)
 
 
 def document(entry: Entry, mail: ParsedMail) -> Document:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from bitmail.catalogue import _
+from bitmail.erasure import strip
 from bitmail.errors import NoSuchMail, Refused
 from bitmail.mail import PAGE, Mail, Moved, Only, Page, fits
 from bitmail.places import Folders, MailboxName
@@ -33,7 +34,6 @@ GROUPS = (
     ("kind", "user"),
 )
 """Keys that are always asked for together, for the store to index together."""
-GONE = "gone"
 """The `mailbox` of what was deleted for good and waits to be taken out of the store."""
 _AT_ONCE = 8
 """Changes made at once, so that they share commits."""
@@ -240,10 +240,7 @@ class Mailboxes:
         entry = self._find(user, id)
         if entry is None:
             return False
-        # Every word of it goes at once; the blob is forgotten later, when nobody else names it.
-        left = dict.fromkeys(entry.data, "") | {"mailbox": GONE, "erased": entry.data.get("blob", "")}
-        in_trash = {"user": user, "mailbox": MailboxName.TRASH.value}
-        return self._store.update_by_id(id, left, expecting=in_trash)
+        return strip(self._store, entry, {"user": user, "mailbox": MailboxName.TRASH.value})
 
     def _find(self, user: str, id: int) -> Entry | None:
         entry = self._store.get_by_id(id)

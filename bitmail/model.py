@@ -8,6 +8,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from bitmail.accounts import Account, Accounts, SignUp
@@ -24,7 +25,7 @@ from bitmail.mailboxes import Mailboxes
 from bitmail.outbox import Outbox
 from bitmail.phrases import Phrases
 from bitmail.places import Folders
-from bitmail.preferences import PreferencesKept
+from bitmail.preferences import Preferences, PreferencesKept
 from bitmail.quota import NO_LIMITS, Limits, Quota
 from bitmail.replies import Answer, edit_as_new, forward, reply
 from bitmail.secondfactor import SecondFactor
@@ -32,9 +33,11 @@ from bitmail.senders import TrustedSenders
 from bitmail.sessions import Session, Sessions
 from bitmail.suppressions import Suppressions
 from bitmail.tokens import Scope, Tokens
+from bitmail.webhooks import EVERY, Webhook, Webhooks
 from mta.desk import Desk
 from mta.events import Event, EventKind, StatusChange
 from mta.incoming import IncomingMail
+from mta.outcomes import Status
 from mta.submission import Submission
 from store import BlobStore, JsonStore, TextIndex
 
@@ -68,7 +71,8 @@ class MailModel:
 
     Attributes:
         accounts, sessions, tokens, second_factor, audit, door, departure, preferences, mailboxes, folders, trusted,
-            drafts, attachments, contacts, phrases, outbox, suppressions, bounces: the parts, each with its verbs.
+            drafts, attachments, contacts, phrases, outbox, suppressions, webhooks, bounces: the parts, each with its
+            verbs.
         librarian: what works behind them; to be started and stopped.
     """
 
@@ -84,6 +88,7 @@ class MailModel:
         sign_up: SignUp = SignUp.FIRST_LOG_IN,
         limits: Limits = NO_LIMITS,
         operators: Collection[str] = (),
+        webhooks_to_loopback: bool = False,
     ) -> None:
         """
         Args:
@@ -95,6 +100,7 @@ class MailModel:
             sign_up: how an account comes to be.
             limits: how much one account may send and keep.
             operators: names of accounts that are made by an invitation in any case.
+            webhooks_to_loopback: webhooks may lead to this host itself.
         """
         quota = Quota(store, limits)
         self.accounts = Accounts(store, domain)
@@ -115,6 +121,7 @@ class MailModel:
         self.contacts = Contacts(store)
         self.phrases = Phrases(store)
         self.suppressions = Suppressions(store)
+        self.webhooks = Webhooks(store, container.calls, to_loopback=webhooks_to_loopback)
         self.outbox = Outbox(
             store,
             blobs,
@@ -124,6 +131,7 @@ class MailModel:
             container,
             self.suppressions,
             quota=quota,
+            submitting=self.webhooks.follow,
         )
         self.librarian = Librarian(store, blobs, index, chore=self.outbox.settle)
         self._container = container
@@ -219,6 +227,23 @@ class MailModel:
             self.audit.record(user, Action.TOKEN_ENDED)
         return ended
 
+    def make_webhook(self, user: str, url: str, statuses: Collection[Status] = EVERY) -> tuple[Webhook, str]:
+        """Make a webhook, and return it with its secret.
+
+        Raises:
+            Unsendable: naming what is wrong.
+        """
+        made = self.webhooks.make(user, url, statuses)
+        self.audit.record(user, Action.WEBHOOK_MADE, detail=str(urlsplit(made[0].url).hostname))
+        return made
+
+    def end_webhook(self, user: str, id: int) -> bool:
+        """Remove a webhook of this person; whether there was one."""
+        ended = self.webhooks.end(user, id)
+        if ended:
+            self.audit.record(user, Action.WEBHOOK_ENDED)
+        return ended
+
     def delete_account(self, session: Session, password: str, client: Client) -> None:
         """Remove everything of who is logged in.
 
@@ -228,6 +253,20 @@ class MailModel:
         self.door.check_password(session.user, password, client)
         self.departure.delete(session.user)
         self.changed(session.user)
+
+    def log_out(self, secret: str) -> None:
+        """End the session of a secret, in open pages at once."""
+        session = self.sessions.find(secret)
+        self.sessions.close(secret)
+        if session is not None:
+            self.audit.record(session.user, Action.LOGGED_OUT)
+            self.changed(session.user)
+
+    def set_preference(self, user: str, field: str, value: str) -> Preferences:
+        """Change one preference, as `PreferencesKept.set` does; the trail tells which, and not to what."""
+        wanted = self.preferences.set(user, field, value)
+        self.audit.record(user, Action.SETTING, detail=field)
+        return wanted
 
     def end_session(self, user: str, id: int) -> bool:
         """End one session of this person, in open pages at once; whether there was one."""

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bitmail.service import Service
+from bitmail.shield import HSTS, PERMISSIONS
 from mta.metrics import CONTENT_TYPE
 from store import StoreError
 
@@ -26,6 +27,18 @@ READY_SECONDS = 3.0
 """Seconds within which store and spool have to take a write for the server to be ready."""
 METRICS_SECONDS = 10.0
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+
+HARDENED = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": PERMISSIONS,
+}
+"""As the shield's, for whoever asks here by a browser."""
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +80,9 @@ class Monitor:
             return
         answer = await self._own_answer(scope)
         if answer is not None:
+            answer.headers.update(HARDENED)
+            if scope["scheme"] == "https":
+                answer.headers["Strict-Transport-Security"] = HSTS
             await answer(scope, receive, send)
             return
 
@@ -119,12 +135,7 @@ class Monitor:
         except (StoreError, TimeoutError) as error:
             log.warning("no metrics: %r", error)
             return _answer(503, {"error": "The spool cannot be read now."})
-        headers = {
-            "content-type": CONTENT_TYPE,
-            "cache-control": "no-store",
-            "x-content-type-options": "nosniff",
-        }
-        return Response(text, headers=headers)
+        return Response(text, headers={"Content-Type": CONTENT_TYPE})
 
     def _may_read(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)
@@ -146,7 +157,4 @@ def _is_loopback(address: str) -> bool:
 
 
 def _answer(status: int, content: dict[str, str]) -> Response:
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(content, status, headers=headers)
+    return JSONResponse(content, status, headers={"WWW-Authenticate": "Bearer"} if status == 401 else None)

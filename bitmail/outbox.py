@@ -15,6 +15,7 @@ from bitmail.attachments import Attachments, check_total
 from bitmail.catalogue import _, decimal
 from bitmail.contacts import Contacts
 from bitmail.drafts import SNIPPET, Draft, Drafts, storable
+from bitmail.erasure import erase
 from bitmail.errors import AlreadySent, FieldError, NoSuchMail, Suppressed, TooLate, Unsendable
 from bitmail.mailboxes import MailboxName
 from bitmail.pictures import as_parts
@@ -133,6 +134,7 @@ class Outbox:
         suppressions: Suppressions,
         *,
         quota: Quota | None = None,
+        submitting: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -143,6 +145,7 @@ class Outbox:
         self._contacts = contacts
         self._container = container
         self._suppressions = suppressions
+        self._submitting = submitting
         self._clock = clock
         self._waiting: set[str] = set()
 
@@ -200,15 +203,26 @@ class Outbox:
         self._contacts.collect(author.name, email.recipients)
         return sent
 
-    def send_raw(self, author: Account, key: str, raw: bytes, *, anyway: bool = False) -> SentMail:
-        """The same for a finished MIME mail: its recipients are those of To, Cc and Bcc, and but for the Bcc, which is
-        taken out, it goes out as it is.
+    def send_raw(
+        self,
+        author: Account,
+        key: str,
+        raw: bytes,
+        *,
+        anyway: bool = False,
+        envelope: tuple[Address, ...] = (),
+    ) -> SentMail:
+        """The same for a finished MIME mail: its recipients are those of the envelope, or else of To, Cc and Bcc, and
+        but for the Bcc, which is taken out, it goes out as it is.
         """
         now = self._clock()
-        mail = prepare(raw, author.address, key=key, date=datetime.fromtimestamp(now, UTC))
+        date = datetime.fromtimestamp(now, UTC)
+        mail = prepare(raw, author.address, key=key, date=date, envelope=envelope)
         parsed = mail.parsed
         to, cc, bcc = ([person.label for person in people] for people in (parsed.to, parsed.cc, parsed.bcc))
-        data = _shown(to, cc, bcc, parsed.subject, parsed.snippet)
+        data = _shown(to, cc, mail.hidden if envelope else bcc, parsed.subject, parsed.snippet)
+        if envelope and mail.differs:
+            data["envelope"] = "1"
         if not anyway:
             self._warn(author, key, mail.recipients, {})
         return self._accept(author, key, _digest((), (), raw), mail.raw, mail.recipients, now, data)
@@ -300,9 +314,8 @@ class Outbox:
         self._attachments.move(data["user"], data["send"], draft.key)
         spent = {"user": data["user"], "send": data["send"], "undone": draft.key}
         self._store.put_if_absent(spent, spent)
-        self._store.remove(entry.id)
         self._waiting.discard(data["submission"])
-        self._blobs.remove(data["blob"], unless=[{"blob": data["blob"]}])
+        erase(self._store, self._blobs, entry)
         return draft.key
 
     def _warn(
@@ -361,6 +374,7 @@ class Outbox:
         if raw is None:
             raise LookupError(f"the content of mail {entry.id} is not in the store")
         recipients = tuple(data["recipients"].split("\n"))
+        self._submitting(data["user"])
         submission = self._container.submit(
             NewSubmission(
                 key=data["send"],
@@ -369,7 +383,7 @@ class Outbox:
                 recipients=recipients,
                 subject=data["subject"],
                 raw=raw,
-                needs_envelope=len(recipients) > 1,
+                needs_envelope=len(recipients) > 1 or "envelope" in data,
                 not_before=float(data.get("not_before", "0")),
                 fingerprint=data["meaning"],
             )

@@ -6,7 +6,7 @@ Nothing is thrown away: what waits, waits in the client's own connection.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -53,6 +53,31 @@ class Pace:
         self._at = now
         self._left -= cost
         return max(0.0, -self._left / self._per_second)
+
+
+class Paces:
+    """The paces of many who call at any time, each under its own name."""
+
+    def __init__(self, clock: Callable[[], float], *, most: int = 10_000) -> None:
+        """
+        Args:
+            clock: in seconds.
+            most: names that are remembered; who was away longest is forgotten first.
+        """
+        self._clock = clock
+        self._most = most
+        self._known: OrderedDict[str, Pace] = OrderedDict()
+
+    def wait_for(self, name: str, *, at_most: float) -> float:
+        """Take one call, and return the seconds to wait before it; one that had to wait longer is not taken."""
+        pace = self._known.setdefault(name, Pace(self._clock))
+        self._known.move_to_end(name)
+        if len(self._known) > self._most:
+            self._known.popitem(last=False)
+        wait = pace.wait_for(1)
+        if wait > at_most:
+            pace.wait_for(-1)
+        return wait
 
 
 def paced(receive: Receive, clock: Callable[[], float], is_wanted: Callable[[str], bool]) -> Receive:

@@ -104,7 +104,7 @@ async def file(request: Request, session: Session) -> Response:
         raise NoSuchMail("There is no such file in this mail.")
     found = content.attachments[number]
     is_shown = request.query_params.get("show") == "1" and found.type in SHOWN_TYPES
-    return _download(
+    return download(
         found.content,
         found.name,
         found.type if is_shown else "application/octet-stream",
@@ -116,20 +116,20 @@ async def files(request: Request, session: Session) -> Response:
     """All files of a mail in one archive."""
     content = await off_loop(service().model.mailboxes.content, session.user, _id(request))
     listed = [content.attachments[found.number] for found in files_of(content)]
-    return _download(await off_loop(_archive, listed), "attachments.zip", "application/zip")
+    return download(await off_loop(_archive, listed), "attachments.zip", "application/zip")
 
 
 async def message(request: Request, session: Session) -> Response:
     """The mail as it came, as a file."""
     id = _id(request)
     raw = await off_loop(service().model.mailboxes.raw, session.user, id)
-    return _download(raw, f"mail-{id}.eml", "message/rfc822")
+    return download(raw, f"mail-{id}.eml", "message/rfc822")
 
 
 async def source(request: Request, session: Session) -> Response:
     """The mail as it came, to look at."""
     raw = await off_loop(service().model.mailboxes.raw, session.user, _id(request))
-    return _download(raw, "source.txt", "text/plain; charset=utf-8", is_shown=True)
+    return download(raw, "source.txt", "text/plain; charset=utf-8", is_shown=True)
 
 
 def routes() -> list[Route]:
@@ -206,7 +206,7 @@ def _archive(found: Iterable[Attachment]) -> bytes:
     return archive.getvalue()
 
 
-def _download(content: bytes, name: str, type: str, *, is_shown: bool = False) -> Response:
+def download(content: bytes, name: str, type: str, *, is_shown: bool = False) -> Response:
     """A file that can do nothing to our pages, whatever is in it."""
     how = "inline" if is_shown else "attachment"
     return Response(

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 
 import nh3
 
-from bitmail.stylesheets import clean_declarations, clean_stylesheet
+from bitmail.stylesheets import RemoteImages, clean_declarations, clean_stylesheet
 from mta.plaintext import html_to_text
 
 LIMIT = 2_000_000
@@ -190,12 +190,12 @@ def sanitise(
     bounded = _bounded(markup)
     if bounded is None:
         return Clean(_as_text(markup), "", 0)
-    blocked = 0
+    blocked, styled = 0, RemoteImages(images)
 
     def judged(tag: str, attribute: str, value: str) -> str | None:
         nonlocal blocked
         if attribute == "style":
-            return clean_declarations(value) or None
+            return clean_declarations(value, styled) or None
         if attribute == "href":
             return _link(value)
         if attribute == "src":
@@ -215,7 +215,8 @@ def sanitise(
         set_tag_attribute_values={"a": {"target": "_blank"}, "img": {"referrerpolicy": "no-referrer"}},
         url_relative=lambda url: url if url.startswith("/") and not url.startswith("//") else None,
     )
-    return Clean(folded(cleaned), _styles(bounded), blocked)
+    css = _styles(bounded, styled)
+    return Clean(folded(cleaned), css, blocked + styled.held)
 
 
 def sanitise_written(markup: str) -> str:
@@ -357,10 +358,11 @@ class _Styles(HTMLParser):
             self.sheets[-1] += data
 
 
-def _styles(markup: str) -> str:
+def _styles(markup: str, images: RemoteImages) -> str:
     """The style sheets. However this parser and a browser differ: nothing of it is shown unless it is clean CSS."""
     if "<style" not in markup.lower():
         return ""
     parser = _Styles()
     parser.feed(markup)
-    return "\n".join(filter(None, map(clean_stylesheet, parser.sheets[:STYLESHEETS])))
+    sheets = (clean_stylesheet(sheet, images) for sheet in parser.sheets[:STYLESHEETS])
+    return "\n".join(filter(None, sheets))

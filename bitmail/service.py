@@ -10,6 +10,7 @@ from typing import Protocol
 
 from bitmail.alerts import Alerts
 from bitmail.audit import Audit
+from bitmail.caller import Caller
 from bitmail.errors import NoSuchMail
 from bitmail.hooks import Hooks
 from bitmail.incoming import Incoming
@@ -23,10 +24,14 @@ from bitmail.quota import Limits
 from bitmail.server import ServerError
 from bitmail.settings import Settings
 from bitmail.shutdown import ExitStatus
+from bitmail.smtpoffice import SmtpOffice
+from bitmail.webhooknotice import WebhookNotice
 from mta.addresses import parse_recipients
+from mta.calls import CALLED_FOR
 from mta.configuration import ConfigurationError
 from mta.container import Container
 from mta.desk import Desk
+from mta.events import StatusChange
 from mta.hooks.bucket import Buckets
 from mta.incoming import IncomingMail
 from mta.listener import Listener
@@ -34,6 +39,8 @@ from mta.opening import make_container
 from mta.providers.catalogue import make_providers
 from mta.providers.local import Local
 from mta.providers.loopback import LoopBack
+from mta.smtpserver import ServerCertificate, SmtpServer
+from mta.submissionlistener import SubmissionListener
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
 from store import (
     SEARCH_MIGRATIONS,
@@ -50,6 +57,8 @@ from store import (
 log = logging.getLogger(__name__)
 
 HOUR = 3600.0
+LARGEST_MAIL = 40 * 1024 * 1024
+"""Bytes of a mail that is handed in by SMTP: as many as the API takes."""
 COLLECTING = 30.0
 """Seconds between two tries to fetch mail from a bucket."""
 
@@ -82,8 +91,9 @@ class Service:
         incoming: takes mail that comes in.
         post_room: looks after what comes back.
         collector: fetches mail that waits elsewhere.
+        caller: calls webhooks.
         hooks: where providers call.
-        listener: takes mail by SMTP, where that is on.
+        listeners: take mail by SMTP, where that is on.
         metrics: what is counted in this process.
         secret: shared by every process on this store, never shown.
         pages: the open pages.
@@ -119,7 +129,15 @@ class Service:
             sign_up=settings.signup,
             limits=Limits(settings.mails_an_hour, settings.bytes_a_day, settings.most_drafts),
             operators=settings.operator_names(),
+            webhooks_to_loopback=settings.webhooks_to_loopback,
         )
+        self.caller = Caller(
+            self.container.calls,
+            self.model.webhooks,
+            WebhookNotice(self.model.accounts, self.model.mailboxes, self.container).tell,
+            to_loopback=settings.webhooks_to_loopback,
+        )
+        self.container.watch(self._status_changed)
         self.operations = Operations(
             settings.operator_names(),
             self.model,
@@ -144,7 +162,7 @@ class Service:
         # On its own, since Amazon may keep it waiting.
         self.collector = PostRoom(self.incoming.fetch, poll=COLLECTING)
         self.hooks = Hooks(settings, self.container, self.incoming, self._wake)
-        self.listener = self._make_listener()
+        self.listeners = self._make_listeners()
         self.alerts = Alerts(
             self.store,
             self.container,
@@ -158,48 +176,80 @@ class Service:
 
     def start(self) -> None:
         """Finish what a crash interrupted, and begin to send, or to hear of what is sent elsewhere."""
-        if self.listener is not None:
-            self._listen(self.listener)
+        self._listen()
         self.model.outbox.recover()
         self.model.librarian.start()
         self.container.file_with(self._file)
         self.container.start()
         self.post_room.start()
         self.collector.start()
+        self.caller.start()
         self.alerts.start()
 
     def _wake(self) -> None:
         self.post_room.wake()
         self.collector.wake()
 
-    def _make_listener(self) -> Listener | None:
-        host, _, port = self.settings.smtp_listen.rpartition(":")
-        if not host:
-            return None
-        return Listener(
-            host.strip("[]"),
-            int(port),
-            self.settings.domain,
-            self.incoming.knows,
-            self.incoming.deliver,
-        )
+    def _status_changed(self, change: StatusChange) -> None:
+        if change.status in CALLED_FOR:
+            self.caller.wake()
 
-    def _listen(self, listener: Listener) -> None:
+    def _make_listeners(self) -> dict[str, SmtpServer]:
+        """What is to listen by SMTP, by the setting that says where."""
+        settings = self.settings
+        certificate = self._smtp_certificate()
+        made: dict[str, SmtpServer] = {}
+        if settings.smtp_listen:
+            made["BITMAIL_SMTP_LISTEN"] = Listener(
+                *_place(settings.smtp_listen),
+                settings.domain,
+                self.incoming.knows,
+                self.incoming.deliver,
+                certificate=certificate,
+            )
+        if settings.submission_listen:
+            if certificate is None:
+                raise ConfigurationError(
+                    "BITMAIL_SUBMISSION_LISTEN: needs BITMAIL_SMTP_CERTIFICATE, since passwords come there"
+                )
+            made["BITMAIL_SUBMISSION_LISTEN"] = SubmissionListener(
+                *_place(settings.submission_listen),
+                settings.domain,
+                SmtpOffice(self.model),
+                certificate,
+                largest=LARGEST_MAIL,
+            )
+        return made
+
+    def _smtp_certificate(self) -> ServerCertificate | None:
+        file = self.settings.smtp_certificate
         try:
-            listener.start()
+            return ServerCertificate(file, self.settings.smtp_key) if file else None
         except OSError as error:
-            raise ServerError(
-                f"BITMAIL_SMTP_LISTEN={self.settings.smtp_listen} cannot be listened on: {error.strerror}. "
-                "Take an address of this machine and a port that is free; below 1024 it needs the right to it.",
-                ExitStatus.CONFIGURATION,
+            raise ConfigurationError(
+                f"BITMAIL_SMTP_CERTIFICATE: {file} cannot be used: {error}. Name a file in PEM with the certificate "
+                "first, and its key in it or in BITMAIL_SMTP_KEY"
             ) from error
+
+    def _listen(self) -> None:
+        for name, listener in self.listeners.items():
+            try:
+                listener.start()
+            except OSError as error:
+                raise ServerError(
+                    f"{name}={getattr(self.settings, name.removeprefix('BITMAIL_').lower())} cannot be listened on: "
+                    f"{error.strerror}. Take an address of this machine and a port that is free; below 1024 it "
+                    "needs the right to it.",
+                    ExitStatus.CONFIGURATION,
+                ) from error
 
     def stop(self, timeout: float = 10.0) -> None:
         """Finish what is in flight, within `timeout` seconds, and close the database."""
-        if self.listener is not None:
-            self.listener.stop()
+        for listener in self.listeners.values():
+            listener.stop()
         self.post_room.stop(timeout)
         self.collector.stop(timeout)
+        self.caller.stop(timeout)
         self.container.stop(timeout)
         self.alerts.stop(timeout)
         self.model.librarian.stop()
@@ -270,3 +320,9 @@ class Service:
         id, _ = self.store.put_if_absent({"kind": "secret"}, mine)
         entry = self.store.get_by_id(id)
         return bytes.fromhex((entry.data if entry else mine)["value"])
+
+
+def _place(address: str) -> tuple[str, int]:
+    """Host and port of `host:port`."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, FilePath, SecretStr, field_validator
 
 from bitmail.accounts import SignUp
 from bitmail.outbox import LONGEST_UNDO
@@ -33,6 +33,8 @@ class Settings(MtaSettings):
         incoming_secret: the password in the address that SendGrid's Inbound Parse calls.
         s3_endpoint: another address of S3 for mail that SES keeps there.
         smtp_listen: `host:port` on which mail is taken by SMTP; empty for nowhere.
+        smtp_certificate, smtp_key: files in PEM by which SMTP speaks TLS; the key may stand in the former.
+        submission_listen: `host:port` on which people's own programs hand in mail by SMTP; empty for nowhere.
         mails_an_hour: mails that one account may send in an hour; 0 for as many as it likes.
         bytes_a_day: bytes that one account may send in a day; 0 for as many as it likes.
         most_drafts: drafts that one account may have; 0 for as many as it likes.
@@ -41,6 +43,7 @@ class Settings(MtaSettings):
         alert_mail: whom to write to when something cannot wait; empty for nobody.
         alert_url: a webhook to call then; it may hold a secret.
         alert_queue_age: seconds that a mail may wait before that is such a thing.
+        webhooks_to_loopback: people's webhooks may lead to this host itself, also without TLS; for trying them out.
         metrics_secret: what a reader of `/metrics` has to know; empty admits programs on this host alone.
     """
 
@@ -60,6 +63,9 @@ class Settings(MtaSettings):
     incoming_secret: SecretStr = SecretStr("")
     s3_endpoint: str = Field(default="", validation_alias="AWS_ENDPOINT_URL_S3")
     smtp_listen: str = ""
+    smtp_certificate: FilePath | None = None
+    smtp_key: FilePath | None = None
+    submission_listen: str = ""
     mails_an_hour: int = Field(default=0, ge=0)
     bytes_a_day: int = Field(default=0, ge=0)
     most_drafts: int = Field(default=1000, ge=0)
@@ -68,6 +74,7 @@ class Settings(MtaSettings):
     alert_mail: str = ""
     alert_url: SecretStr = SecretStr("")
     alert_queue_age: float = Field(default=900.0, gt=0, allow_inf_nan=False)
+    webhooks_to_loopback: bool = False
     metrics_secret: SecretStr = SecretStr("")
 
     @field_validator("domain")
@@ -141,7 +148,7 @@ class Settings(MtaSettings):
             raise ValueError(f"is too short; take at least {SHORTEST_SECRET} random characters")
         return secret
 
-    @field_validator("smtp_listen")
+    @field_validator("smtp_listen", "submission_listen")
     @classmethod
     def _address_is_one(cls, address: str) -> str:
         host, colon, port = address.rpartition(":")

@@ -22,6 +22,8 @@ from bitmail.routes import GUARDED, HOOKS, INBOX, LOG_IN, way_in
 
 BODY_LIMIT = 40 * 1024 * 1024
 """Bytes that one request may carry: 25 MB of files in base64, and the words around them."""
+HSTS = "max-age=31536000"
+"""One year, in seconds."""
 PERMISSIONS = ", ".join(
     f"{feature}=()"
     for feature in (
@@ -203,7 +205,7 @@ class Shield:
                 headers["Cross-Origin-Resource-Policy"] = "same-origin"
                 headers["Permissions-Policy"] = FEWER_PERMISSIONS if is_file else PERMISSIONS
                 if self._is_secure(scope):
-                    headers["Strict-Transport-Security"] = "max-age=31536000"
+                    headers["Strict-Transport-Security"] = HSTS
                 is_asset = is_file and not _ENV_FILE.fullmatch(scope["path"])
                 if is_asset and message["status"] in (200, 304):
                     headers["Cache-Control"] = "public, max-age=31536000, immutable"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bitmail.catalogue import _
+from bitmail.catalogue import N_, _
 from bitmail.digests import digest_of
 from bitmail.errors import Refused
 from store import JsonStore
@@ -25,7 +25,25 @@ class Scope(StrEnum):
     """What a token may do."""
 
     SEND = "send"
+    """Send mail, and take addresses off the suppression list."""
     READ = "read"
+    """See what became of mail that was sent."""
+    READ_MAIL = "read-mail"
+    """See the mailboxes, and every mail in them."""
+    CHANGE_MAIL = "change-mail"
+    """Move, mark and delete mail."""
+    WEBHOOKS = "webhooks"
+    """List, make and remove webhooks."""
+
+
+MAY = {
+    Scope.SEND: N_("send"),
+    Scope.READ: N_("read status"),
+    Scope.READ_MAIL: N_("read mail"),
+    Scope.CHANGE_MAIL: N_("move, mark and delete mail"),
+    Scope.WEBHOOKS: N_("make and remove webhooks"),
+}
+"""What a token may do, in words."""
 
 
 @dataclass(frozen=True, slots=True)

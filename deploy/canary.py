@@ -22,6 +22,7 @@ ASIDE = {
     "BITMAIL_REDIS_URL": "",
     "BITMAIL_BLOBS_URL": "",
     "BITMAIL_SMTP_LISTEN": "",
+    "BITMAIL_SUBMISSION_LISTEN": "",
     "BITMAIL_CONTAINER": "inside",
 }
 """Settings of a process that touches nothing of what is served."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from deploy.artefact import HOST_REQUIREMENTS, Artefact
+from deploy.artefact import Artefact
 from deploy.errors import HostFailed
 from deploy.hosts import Role
+from deploy.lock import LOCK as PINNED
 from deploy.remote import Remote
 from deploy.supervisor import restart, stop
 
@@ -41,7 +42,11 @@ def prepare(remote: Remote, artefact: Artefact) -> None:
 
 
 def make_environment(remote: Remote, artefact: Artefact) -> None:
-    """Install the wheels of a release, unless an earlier one had the same."""
+    """Install the wheels of a release, unless an earlier one had the same.
+
+    Raises:
+        HostFailed: they cannot be installed; or a wheel has another hash than the lock names.
+    """
     key = artefact.wheels_key
     remote.run(
         f"mkdir -p {BASE}/releases {BASE}/venvs {BASE}/incoming {BASE}/shared/var; chmod 700 {BASE}/shared"
@@ -55,7 +60,7 @@ def make_environment(remote: Remote, artefact: Artefact) -> None:
         f"set -e; rm -rf {wheels}; mkdir {wheels}; tar -xf {BASE}/incoming/{artefact.wheels.name} -C {wheels}; "
         f"{remote.stage.python} -m venv --clear {BASE}/venvs/{key}; "
         f"{BASE}/venvs/{key}/bin/python -m pip --disable-pip-version-check --no-input install --quiet --no-index "
-        f"--find-links {wheels} --requirement {wheels}/{HOST_REQUIREMENTS}; "
+        f"--find-links {wheels} --require-hashes --requirement {wheels}/{PINNED}; "
         f"touch {BASE}/venvs/{key}/ready; rm -rf {wheels} {BASE}/incoming/{artefact.wheels.name}",
         timeout=INSTALL,
     )

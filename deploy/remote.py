@@ -133,7 +133,8 @@ class Remote:
             raise self._away(error) from error
         try:
             channel.settimeout(TIMEOUT)
-            channel.exec_command(f"flock -n {lock} sh -c 'echo held; exec cat'")  # cat ends with the channel
+            # cat ends with the channel
+            channel.exec_command(f"flock -n {lock} sh -c 'echo held; exec cat'")  # our own name  # nosec B601
             if channel.recv(5) != b"held\n":
                 raise HostFailed(self.host.name, BUSY)
             yield

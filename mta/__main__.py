@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import signal
@@ -90,6 +91,7 @@ async def serve(settings: MtaSettings, listening: socket.socket) -> int:
         container.listen(events.tell)
         routes = ContainerServer(container, intake, metrics, events, settings.container_secret)
         server = _Server(_config(settings, routes), lambda: _announce(settings, listening), events.close)
+        gc.freeze()  # what is there now stays, and need not be looked through again and again
         container.start()
         try:
             await server.serve(sockets=[listening])

@@ -20,6 +20,8 @@ LOG = logging.getLogger(__name__)
 
 IDLE_SECONDS = 30.0
 """How long a thread without work stays."""
+PATIENCE = 0.008
+"""Seconds in which starts gather for one commit while the providers have enough to do."""
 
 
 class Attempts:
@@ -68,7 +70,10 @@ class Attempts:
         at = self._clock()
         try:
             raw = self._spool.raw(claim.submission_id) if claim.raw is None else claim.raw
-            ours = self._leases.start(claim.id, claim.attempt, provider.name, at, run.task.unwritten)
+            patience = PATIENCE if self._work.is_busy() else 0.0
+            ours = self._leases.start(
+                claim.id, claim.attempt, provider.name, at, run.task.unwritten, patience
+            )
         except KeyError:
             ours = False  # the submission was removed
         except StoreUnavailable as error:

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from mta.bulletin import Bulletin
+from mta.calls import Calls
 from mta.correspondent import Correspondent
 from mta.errors import KeyConflict
-from mta.events import Event, OwnerChange, ProviderOrder, StatusChange
+from mta.events import Event, EventKind, OwnerChange, ProviderOrder, StatusChange, Told
 from mta.health import ContainerReport, HealthBoard
 from mta.holder import new_holder
 from mta.hooks.call import DeliveryReport
@@ -19,7 +20,7 @@ from mta.reports import Reports
 from mta.returns import Returns
 from mta.service import ProviderHealth
 from mta.settings import ContainerSettings
-from mta.spool import Backlog, Spool
+from mta.spool import Backlog, Spool, status_of
 from mta.submission import Delivery, NewSubmission, Submission
 from store.database import Database
 
@@ -55,6 +56,8 @@ class Desk:
         self._reports = Reports(database, self._holder)
         self.returns = Returns(database)
         """The deliveries that came to nothing, until somebody has told their authors."""
+        self.calls = Calls(database)
+        """What webhooks are still to be told."""
         self._bulletin = Bulletin()
         self._board = HealthBoard(database, self._holder, stale_after=4 * self._settings.beat)
         self._correspondent = Correspondent(database, self._holder, self._bulletin, clock)
@@ -173,6 +176,10 @@ class Desk:
         """Tell here and in the other processes that something of an account's changed; returns at once."""
         self._tell_all(OwnerChange(self._clock(), owner))
 
+    def inform(self, owner: str, text: str) -> None:
+        """Tell an account's owner something that is about no mail, here and in the other processes; returns at once."""
+        self._tell_all(Event(EventKind.INFORM_USER, self._clock(), text, owner=owner))
+
     def follow(self, callback: Callable[[str], None]) -> Callable[[], None]:
         """Call back with the account that was announced, in whichever process, until the function returned is
         called.
@@ -242,20 +249,9 @@ class Desk:
         """Something new is in the spool."""
 
     def _tell_delivery(self, submission: Submission, delivery: Delivery, at: float) -> None:
-        self._tell_all(
-            StatusChange(
-                at=at,
-                owner=submission.owner,
-                submission_id=submission.id,
-                delivery_id=delivery.id,
-                recipient=delivery.recipient,
-                status=delivery.status,
-                provider=delivery.provider,
-                detail=delivery.detail,
-            )
-        )
+        self._tell_all(status_of(submission.owner, submission.id, delivery, at))
 
-    def _tell_all(self, told: StatusChange | OwnerChange | ProviderOrder) -> None:
+    def _tell_all(self, told: Told) -> None:
         self._bulletin.tell(told)
         if self._is_started:
             self._correspondent.send(told)

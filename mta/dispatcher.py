@@ -187,7 +187,6 @@ class Dispatcher:
             LOG.warning("the spool can be written again")
             self._spool_is_away = False
         self._work.written(errand, turned.claims)
-        self._woken = self._woken or len(turned.claims) >= errand.want > 0
         self._tell(errand.settled, turned.applied)
 
     def _write_one_by_one(self, settled: Sequence[Settled], now: float, until: float) -> None:

@@ -118,6 +118,8 @@ def decode_base64(octets: bytes) -> bytes:
 
 def parameters(value: str) -> tuple[str, dict[str, str]]:
     """The first word of a structured field in lower case, and its parameters (by RFC 2231, also by 2047)."""
+    if not value:
+        return "", {}
     value = value[:STRUCTURED_CHARACTERS]
     found: dict[str, dict[int, tuple[str, bool]]] = {}
     for match in list(_some(PARAMETER.finditer(value), PARAMETERS)):

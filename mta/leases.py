@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Double, bindparam, select, update
 
+from mta.calls import add_calls
 from mta.claim import Claim, Result
 from mta.events import Event, StatusChange, Told
 from mta.news import write_news
@@ -126,6 +127,7 @@ class Leases:
         provider: str,
         at: float,
         unwritten: Result | None = None,
+        patience: float = 0.0,
     ) -> bool:
         """Write down that an attempt starts, durable on return.
 
@@ -136,12 +138,13 @@ class Leases:
             at: the time in seconds since the epoch.
             unwritten: what the attempt before came to, where that may not be written yet: a crash must not leave
                 it open for ever once there is a later one.
+            patience: seconds that this may wait to share its commit with other starts.
 
         Returns:
             False when it is not ours any more (cancelled, or the lease ran out): nothing must be sent.
         """
         start = Start(self.holder, delivery_id, earlier_attempts, provider, at, unwritten)
-        return self._database.write(_start, start)
+        return self._database.write(_start, start, alone=True, patience=patience)
 
     def follow_clock(self, now: float) -> int:
         """Take what was written in the future as written now, and say how many deliveries that were.
@@ -161,7 +164,11 @@ class Leases:
 
 
 # The hot path is written for the driver itself, since SQLAlchemy's care takes longer than the database.
-_LOCKED = "SELECT id, attempt, status, due, lease FROM spool_deliveries WHERE id IN ({}) ORDER BY id"
+_THERE = """
+    SELECT json_group_array(json_array(id, attempt, status, due, lease)) FROM spool_deliveries
+    WHERE id IN (SELECT value FROM json_each(?))"""
+_LOCKED = """
+    SELECT id, attempt, status, due, lease FROM spool_deliveries WHERE id = ANY(?) ORDER BY id FOR UPDATE"""
 _CLAIMED = """
     SELECT d.id, d.submission_id, s.owner, s.subject, s.sender, d.recipient, s.size, s.needs_envelope,
         s.policy, d.status, d.provider, d.detail, d.priority, d.attempt, d.rounds, d.pinned, d.refused_by,
@@ -250,11 +257,12 @@ def _turn(connection: Connection, turns: Sequence[Turn]) -> list[Turned]:
 def _take_turn(connection: Connection, turn: Turn) -> Turned:
     applied = _settle(connection, turn)
     claims = _renew_and_claim(connection, turn)
-    news = list(turn.news)
+    news: list[Told] = []
     for settlement, applies in zip(turn.settlements, applied, strict=True):
         if applies:
             news += [told for told in (settlement.change, settlement.notice) if told is not None]
-    write_news(connection, turn.holder, turn.now, news)
+    add_calls(connection, news, turn.now)
+    write_news(connection, turn.holder, turn.now, [*turn.news, *news])
     return Turned(applied, claims)
 
 
@@ -286,8 +294,10 @@ def _settle(connection: Connection, turn: Turn) -> tuple[bool, ...]:
 
 
 def _lock(driver: Driver, ids: Collection[str]) -> dict[str, _There]:
-    statement = _LOCKED.format(_marks(ids))
-    rows = driver.rows(statement if driver.is_sqlite else f"{statement} FOR UPDATE", list(ids))
+    if driver.is_sqlite:
+        rows = json.loads(driver.rows(_THERE, [json.dumps(list(ids))])[0][0])
+    else:
+        rows = driver.rows(_LOCKED, [list(ids)])
     return {row[0]: _There(*row) for row in rows}
 
 
@@ -388,20 +398,19 @@ def _claim(row: tuple[Any, ...], raw: bytes | None) -> Claim:
 def _start(connection: Connection, starts: Sequence[Start]) -> list[bool]:
     driver = Driver.below(connection)
     rows = [(one.provider, one.earlier_attempts + 1, one.at, one.delivery_id, one.holder) for one in starts]
-    if driver.is_sqlite:
+    # First, since this is so whether the next attempt starts or not, and must not be missing once it did.
+    unwritten = [
+        _answered_row(one.delivery_id, one.earlier_attempts, one.unwritten) for one in starts if one.unwritten
+    ]
+    _ANSWERED.run(driver, unwritten)
+    if not driver.is_sqlite:
+        going = {id for (id,) in driver.rows(_START_AT_ONCE, [json.dumps(rows)])}
+    else:
         there = _lock(driver, [one.delivery_id for one in starts])
         going = {one.delivery_id for one in starts if _is_ours(there.get(one.delivery_id), one)}
         mine = [(*row, id) for *row, id, _ in rows if id in going]
         _STARTED.run(driver, mine)
         _ATTEMPTED.run(driver, mine)
-    else:
-        going = {id for (id,) in driver.rows(_START_AT_ONCE, [json.dumps(rows)])}
-    unwritten = [
-        _answered_row(one.delivery_id, one.earlier_attempts, one.unwritten)
-        for one in starts
-        if one.unwritten and one.delivery_id in going
-    ]
-    _ANSWERED.run(driver, unwritten)
     return [one.delivery_id in going for one in starts]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mta.calls import add_calls
 from mta.events import Event, EventKind, StatusChange, Told
 from mta.hooks.call import DeliveryReport, HookRefused, Refusal
 from mta.news import write_news
@@ -193,6 +194,7 @@ def _settle(connection: Connection, items: Sequence[tuple[str, float]]) -> list[
     if changes:
         connection.execute(_REPORTED, changes)
     add_returns(connection, came_back)
+    add_calls(connection, told, now)
     write_news(connection, holder, now, told)
     done = [row["id"] for row in waiting]
     connection.execute(update(reports).where(reports.c.id.in_(done)).values(waiting=None))

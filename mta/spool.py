@@ -10,13 +10,15 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
 
+from mta.calls import add_calls
 from mta.errors import KeyConflict
+from mta.events import StatusChange
 from mta.outcomes import Outcome, Status
 from mta.statements import arrays, insertion
 from mta.submission import Attempt, Delivery, NewSubmission, Submission
 from mta.summary import unpack
 from mta.tables import attempts, deliveries, submissions
-from mta.tree import needs_mime, read_tree
+from mta.tree import is_plain, needs_mime, read_tree
 from store.database import Database
 from store.driver import Driver
 
@@ -183,7 +185,8 @@ class Spool:
         # In one order everywhere, so that two hosts writing the same keys never wait for each other.
         batch = [first[pair] for pair in sorted(first)]
         driver = Driver.below(connection)
-        inserted = driver.change(*_INSERT_SUBMISSION, [_submission_row(item) for item in batch])
+        rows = [_submission_row(item) for item in batch]
+        inserted = driver.change(_INSERT_SUBMISSION.on_sqlite, _INSERT_SUBMISSION.on_postgresql, rows)
         there = {pair: (item.id, item.digest) for pair, item in first.items()}
         if inserted != len(batch):
             for row in connection.execute(_KEYS, {"keys": [item.new.key for item in batch]}):
@@ -200,6 +203,7 @@ _INSERT_SUBMISSION = insertion(
     [column.name for column in submissions.c if column is not submissions.c.summary],
     tail="ON CONFLICT (owner, key) DO NOTHING",
     source=arrays,
+    one_by_one=True,
 )
 _INSERT_DELIVERY = insertion(
     deliveries,
@@ -210,6 +214,7 @@ _INSERT_DELIVERY = insertion(
         **dict.fromkeys(("attempt", "rounds"), "0"),
         "doubtful": "false",
     },
+    one_by_one=True,
 )
 _HEADS = select(
     submissions.c.id,
@@ -266,7 +271,7 @@ _CANCEL = (
     .values(status=Status.CANCELLED, detail="", updated=bindparam("now"), due=None, lease="")
 )
 
-
+_OWNER = select(submissions.c.owner).where(submissions.c.id == bindparam("submission"))
 _RETRY = (
     update(deliveries)
     .where(
@@ -301,16 +306,33 @@ def _retry(connection: Connection, items: Sequence[_Retrying]) -> list[Delivery 
     return results
 
 
+def status_of(owner: str, submission_id: str, delivery: Delivery, at: float) -> StatusChange:
+    """What is told of the status that a delivery has now."""
+    return StatusChange(
+        at=at,
+        owner=owner,
+        submission_id=submission_id,
+        delivery_id=delivery.id,
+        recipient=delivery.recipient,
+        status=delivery.status,
+        provider=delivery.provider,
+        detail=delivery.detail,
+    )
+
+
 def _cancel(connection: Connection, items: Sequence[_Cancelling]) -> list[list[Delivery]]:
     results = []
     for item in items:
         rows = connection.execute(_CANCELLABLE, {"submission": item.submission_id}).mappings().all()
-        if rows:
+        changed = [
+            replace(_delivery(row, ()), status=Status.CANCELLED, detail="", updated=item.now) for row in rows
+        ]
+        if changed:
             connection.execute(_CANCEL, {"submission": item.submission_id, "now": item.now})
-        changed = [_delivery(row, ()) for row in rows]
-        results.append(
-            [replace(one, status=Status.CANCELLED, detail="", updated=item.now) for one in changed]
-        )
+            owner = connection.execute(_OWNER, {"submission": item.submission_id}).scalar_one()
+            told = [status_of(owner, item.submission_id, one, item.now) for one in changed]
+            add_calls(connection, told, item.now)
+        results.append(changed)
     return results
 
 
@@ -323,7 +345,7 @@ def _accepting(new: NewSubmission, now: float, lifetime: float) -> _Accepting:
         new=new,
         digest=new.digest(),
         recipients=tuple(dict.fromkeys(new.recipients)),
-        needs_mime=bool(needs_mime(read_tree(new.raw))),
+        needs_mime=not is_plain(new.raw) and bool(needs_mime(read_tree(new.raw))),
     )
 
 

@@ -1,8 +1,8 @@
 """Statements for the hot path: written once, for the driver itself, in the way that each database is fast.
 
-SQLite runs a statement once a row. PostgreSQL runs it once for all rows, so that a batch of any size costs one
-round trip; they come to it as one JSON text, which is made far quicker than arrays, and may hold anything but
-bytes.
+A statement runs once for all rows. On PostgreSQL a batch of any size costs one round trip then, and on SQLite
+one turn of the interpreter's lock, which other threads want as well. The rows come as one JSON text, which is
+made far quicker than arrays, and may hold anything but bytes.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ _DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 class Statement(NamedTuple):
-    """The same for both databases."""
+    """The same for both databases; `one_by_one` where SQLite runs it once a row."""
 
     on_sqlite: str
     on_postgresql: str
+    one_by_one: bool = False
 
     def run(self, driver: Driver, rows: Sequence[tuple[Any, ...]]) -> None:
         """Do it for every row; the rows of one statement must not be about the same thing.
@@ -31,14 +32,23 @@ class Statement(NamedTuple):
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        if driver.is_sqlite:
+        if driver.is_sqlite and self.one_by_one:
             driver.change(self.on_sqlite, "", rows)
         elif rows:
-            driver.rows(self.on_postgresql, [json.dumps(rows)])
+            statement = self.on_sqlite if driver.is_sqlite else self.on_postgresql
+            driver.rows(statement, [json.dumps(rows)])
+
+
+def unpacked(columns: Sequence[str]) -> str:
+    """Rows named `new` out of one JSON text, on SQLite."""
+    values = ", ".join(
+        f"json_extract(value, '$[{place}]') AS {column}" for place, column in enumerate(columns)
+    )
+    return f"(SELECT {values} FROM json_each(?)) AS new"  # noqa: S608 - our own code
 
 
 def packed(table: Table, columns: Sequence[str]) -> str:
-    """Rows named `new` out of one JSON text."""
+    """The same on PostgreSQL."""
     values = ", ".join(
         f"(row ->> {place})::{_type(table, column)} AS {column}" for place, column in enumerate(columns)
     )
@@ -57,6 +67,8 @@ def insertion(
     always: Mapping[str, str] | None = None,
     tail: str = "",
     source: Callable[[Table, Sequence[str]], str] = packed,
+    *,
+    one_by_one: bool = False,
 ) -> Statement:
     """Insert rows.
 
@@ -66,15 +78,19 @@ def insertion(
         always: the other columns, each with its value as SQL.
         tail: what follows, such as `ON CONFLICT DO NOTHING`.
         source: how the rows come to PostgreSQL.
+        one_by_one: SQLite runs it once a row, which is quicker where no thread wants the interpreter meanwhile, and
+            takes bytes.
     """
     constants = always or {}
-    columns = ", ".join([*given, *constants])
+    head = f"INSERT INTO {table.name} ({', '.join([*given, *constants])})"
     ones = ", ".join(["?" for _ in given] + list(constants.values()))
     many = ", ".join([*given, *constants.values()])
-    head = f"INSERT INTO {table.name} ({columns})"
     return Statement(
-        f"{head} VALUES ({ones}) {tail}",
+        f"{head} VALUES ({ones}) {tail}"
+        if one_by_one
+        else f"{head} SELECT {many} FROM {unpacked(given)} {tail}",  # noqa: S608 - our own code
         f"{head} SELECT {many} FROM {source(table, given)} {tail}",  # noqa: S608 - our own code
+        one_by_one,
     )
 
 
@@ -90,14 +106,12 @@ def change(
         always: other columns, each with its new value as SQL.
     """
     constants = [f"{column} = {value}" for column, value in (always or {}).items()]
-    ones = ", ".join([f"{column} = ?" for column in given] + constants)
-    many = ", ".join([f"{column} = new.{column}" for column in given] + constants)
-    one = " AND ".join(f"{key} = ?" for key in keys)
+    values = ", ".join([f"{column} = new.{column}" for column in given] + constants)
     each = " AND ".join(f"{table.name}.{key} = new.{key}" for key in keys)
-    source = packed(table, [*given, *keys])
+    columns = [*given, *keys]
     return Statement(
-        f"UPDATE {table.name} SET {ones} WHERE {one}",  # noqa: S608 - our own code
-        f"UPDATE {table.name} SET {many} FROM {source} WHERE {each}",  # noqa: S608 - our own code
+        f"UPDATE {table.name} SET {values} FROM {unpacked(columns)} WHERE {each}",  # noqa: S608 - our own code
+        f"UPDATE {table.name} SET {values} FROM {packed(table, columns)} WHERE {each}",  # noqa: S608 - our own code
     )
 
 

@@ -221,6 +221,40 @@ news = Table(
     sqlite_autoincrement=True,
 )
 
+# Which webhooks are told of whose deliveries. `due` is null when a webhook has nothing to be told, and else says
+# when somebody has to act on it: when its next call is due, or, while a process holds its lease, when that ends.
+subscribers = Table(
+    "spool_subscribers",
+    metadata,
+    Column("webhook", BigInteger, primary_key=True, autoincrement=False),
+    Column("owner", Text, nullable=False),
+    Column("statuses", Text, nullable=False),
+    Column("due", Double),
+    Column("lease", Text, nullable=False),
+    Column("failures", Integer, nullable=False),
+)
+Index("spool_subscribers_owner", subscribers.c.owner)
+Index(
+    "spool_subscribers_due",
+    subscribers.c.due,
+    sqlite_where=text("due IS NOT NULL"),
+    postgresql_where=text("due IS NOT NULL"),
+)
+
+calls = Table(
+    "spool_calls",
+    metadata,
+    Column("webhook", BigInteger, ForeignKey(subscribers.c.webhook, ondelete="CASCADE"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("due", Double, nullable=False),
+    Column("expires", Double, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("spool_calls_due", calls.c.webhook, calls.c.due)
+Index("spool_calls_expires", calls.c.webhook, calls.c.expires)
+
 incoming = Table(
     "spool_incoming",
     metadata,

@@ -16,6 +16,10 @@ SEALED = {
     "multipart/report": "the form of a report",
 }
 """Kinds whose meaning is lost when the mail is put together anew (RFC 1847, RFC 8551, RFC 6522)."""
+PECULIAR = (b"multipart/", b"pkcs7-mime", b"dkim-signature")
+"""One of these stands in the head of every mail of several parts, or sealed, or signed."""
+GLANCE = 200
+"""Octets of the body that are looked at for one that is not blank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,15 @@ def read_tree(raw: bytes, start: int = 0, end: int | None = None, depth: int = 0
         spans = found[0] if found else []
         parts = tuple(read_tree(raw, first, last, depth + 1) for first, last in spans)
     return Entity(raw, start, limit, head, kind or "text/plain", details, parts)
+
+
+def is_plain(raw: bytes) -> bool:
+    """Whether a glance is enough to see that `needs_mime` says nothing of a mail: it is one part, neither sealed nor
+    signed nor empty, as most are. False where a second look is wanted.
+    """
+    end = raw.find(b"\r\n\r\n")
+    head = raw[: max(end, 0)].lower()
+    return bool(raw[end : end + GLANCE].strip()) and end >= 0 and not any(word in head for word in PECULIAR)
 
 
 def needs_mime(tree: Entity) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,8 +23,8 @@ Result = TypeVar("Result")
 Operation = Callable[[Connection, Sequence[Item]], Sequence[Result]]
 """Writes a batch of items in the transaction given and returns one result an item, in order."""
 
-GATHER_SECONDS = 0.0001
-"""How long the committing thread waits for one more caller to come back."""
+GATHER_SECONDS = 0.0003
+"""How long the committing thread waits for one more caller to come back. Each look takes a turn from them."""
 BATCH_LIMIT = 512
 
 _NO_ANSWER = (OperationalError, InterfaceError)
@@ -40,6 +41,9 @@ class _BatchLost(Exception):
 class _Job(Generic[Item, Result]):
     operation: Operation[Item, Result]
     item: Item
+    alone: bool
+    until: float
+    """When it does not wait for company any longer, by `time.monotonic`; 0 for at once."""
     done: threading.Lock = field(default_factory=threading.Lock)
     """Held until the result is there; a lock costs a caller less than an event."""
     result: Result | None = None
@@ -71,6 +75,7 @@ class Database:
         self._looking = make_looking_engine(self.engine, url)
         self._waiting: list[_Job[Any, Any]] = []
         self._wanted = 1
+        self._has_time = False
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -124,7 +129,9 @@ class Database:
         except _NO_ANSWER as error:
             raise unavailable(error) from error
 
-    def write(self, operation: Operation[Item, Result], item: Item) -> Result:
+    def write(
+        self, operation: Operation[Item, Result], item: Item, *, alone: bool = False, patience: float = 0.0
+    ) -> Result:
         """Run `operation` on `item` and return its result once it is committed and durable.
 
         Args:
@@ -132,13 +139,17 @@ class Database:
                 keep the connection, and must be safe to run again after a rollback. Items handed in together
                 with the same operation come as one batch, in the order of arrival.
             item: what this caller wants written.
+            alone: each statement of the operation may be committed alone; on PostgreSQL that spares two round trips.
+            patience: seconds that it may wait for others to share its commit with, unless one comes that does not
+                wait.
 
         Raises:
             DatabaseClosed: after `close`.
             StoreUnavailable: the database does not answer, or not whether it committed.
             Exception: whatever the operation raised for this item alone.
         """
-        job: _Job[Item, Result] = _Job(operation, item)
+        until = time.monotonic() + patience if patience else 0.0
+        job: _Job[Item, Result] = _Job(operation, item, alone, until)
         with self._wake:
             if self._closed:
                 raise DatabaseClosed("the database is closed; start the service again to write to it")
@@ -146,7 +157,7 @@ class Database:
                 self._thread = threading.Thread(target=self._commit_forever, name="committer", daemon=True)
                 self._thread.start()
             self._waiting.append(job)
-            if len(self._waiting) >= self._wanted:
+            if len(self._waiting) >= self._wanted or (self._has_time and not patience):
                 self._wake.notify()
         job.done.acquire()
         if job.error is not None:
@@ -184,6 +195,7 @@ class Database:
             self._wanted = 1
             while not self._waiting and not self._closed:
                 self._wake.wait()
+            self._wait_for_company()
             self._wanted = min(expected, BATCH_LIMIT)
             seen = 0
             while seen < len(self._waiting) < self._wanted and not self._closed:
@@ -191,6 +203,15 @@ class Database:
                 self._wake.wait(GATHER_SECONDS)
             jobs, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
             return jobs
+
+    def _wait_for_company(self) -> None:
+        """Let more come, as long as everybody who waits has time."""
+        self._wanted, self._has_time = BATCH_LIMIT, True
+        while len(self._waiting) < BATCH_LIMIT and not self._closed:
+            if (left := min(job.until for job in self._waiting) - time.monotonic()) <= 0:
+                break
+            self._wake.wait(left)
+        self._has_time = False
 
     def _run_or_fail(self, jobs: Sequence[_Job[Any, Any]]) -> None:
         """Run the batch; when that fails, its items one by one, so that each gets an error of its own."""
@@ -214,8 +235,9 @@ class Database:
         for job in jobs:
             groups.setdefault(job.operation, []).append(job)
         results: list[tuple[_Job[Any, Any], Any]] = []
+        alone = not self.is_sqlite and all(job.alone for job in jobs)
         with _losing_batch():
-            connection = self._writing()
+            connection = self._looking.connect() if alone else self._writing()
         with connection:  # leaving it without a commit rolls back
             with _losing_batch():
                 transaction = connection.begin()

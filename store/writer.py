@@ -66,17 +66,11 @@ class Writer:
         if not self._new:
             return
         new, self._new = self._new, []
-        ids, texts = [id for id, _ in new], [_encode(data) for _, data in new]
-        if self._driver.is_sqlite:  # where ids that are taken together follow one another
-            self._driver.rows(
-                "INSERT INTO store_entry (id, data) SELECT ? + key, value FROM json_each(?)",
-                [ids[0], f"[{','.join(texts)}]"],
-            )
-        else:
-            self._driver.rows(
-                "INSERT INTO store_entry (id, data) SELECT * FROM unnest(?::bigint[], ?::text[])",
-                [ids, texts],
-            )
+        self._driver.change(
+            "INSERT INTO store_entry (id, data) VALUES (?, ?)",
+            "INSERT INTO store_entry (id, data) SELECT * FROM unnest(?::bigint[], ?::text[])",
+            [(id, _encode(data)) for id, data in new],
+        )
         index(self._driver, [(term, id) for id, data in new for term in terms_of(data, self._groups)])
 
     def _next_ids(self, count: int) -> Sequence[int]:

@@ -4,6 +4,30 @@ from __future__ import annotations
 
 import os
 
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
 for name in list(os.environ):
     if name.startswith(("AWS_", "SES_", "MAILGUN_", "SENDGRID_", "SMTP_")):
         del os.environ[name]
+
+HOSTS = "tests/deploy/"
+"""Where tests share hosts, and take longest."""
+
+
+class Scheduling(LoadFileScheduling):
+    """Where several processes share the tests, each takes a whole file, and one of them all that are on hosts."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return HOSTS if nodeid.startswith(HOSTS) else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
+    return Scheduling(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(HOSTS))

@@ -197,7 +197,17 @@ def test_fab_alone_lists_every_task_with_a_line_each() -> None:
 
     assert ended.returncode == 0, ended.stderr
     listed = [line.split(maxsplit=1) for line in ended.stdout.splitlines()[2:] if line]
-    assert {"run", "build", "test", "test_manual", "bench", "chaos", "seal_keys", "test_deploy"} <= {
-        task[0] for task in listed
-    }
+    assert {
+        "run",
+        "build",
+        "test",
+        "test_manual",
+        "bench",
+        "chaos",
+        "seal_keys",
+        "lock",
+        "fuzz",
+        "audit",
+        "sabotage",
+    } <= {task[0] for task in listed}
     assert all(len(task) == 2 for task in listed)

@@ -83,7 +83,7 @@ def opened(settings: Settings) -> Iterator[Service]:
     Raises:
         ConfigurationError, StoreError: it cannot be opened.
     """
-    alone = {"container": "beside", "smtp_listen": "", "local_delivery": False}
+    alone = {"container": "beside", "smtp_listen": "", "submission_listen": "", "local_delivery": False}
     service = Service(settings.model_copy(update=alone))
     try:
         yield service

@@ -62,7 +62,7 @@ def listing(here: str, title: rx.Var[str]) -> rx.Component:
             ready(
                 MailboxState.is_loaded,
                 [
-                    rx.foreach(MailboxState.rows, row),
+                    rx.foreach(MailboxState.rows, line),
                     rx.cond(
                         MailboxState.rows.length() == 0,
                         note(
@@ -133,7 +133,7 @@ def bulk_bar(here: str) -> rx.Component:
     """What can be done with the selected mails."""
     return rx.el.div(
         icon_button("list-checks", _("Select all on this page"), on_click=SelectionState.select_all),
-        rx.el.strong(SelectionState.selected.length(), " selected", role="status"),
+        rx.el.strong(_("{count} selected", count=SelectionState.selected.length()), role="status"),
         *acts(here),
         icon_button("x", _("Clear selection"), look="btn ghost square last", on_click=SelectionState.clear),
         class_name="bar bulk",
@@ -283,14 +283,39 @@ def confirmed(id: str, verb: rx.Var[str], warning: rx.Var[str], event: rx.EventH
     )
 
 
-def row(mail: rx.Var[Row]) -> rx.Component:
-    """One mail: who and when; what about, and its marks. Its box lies over the initials."""
-    is_selected = SelectionState.selected.contains(mail.id)
+def line(mail: rx.Var[Row]) -> rx.Component:
+    """One mail, as it is now."""
+    marks = MailboxState.marks[mail.id]
+    return row(
+        mail=mail,
+        unread=marks.unread,
+        starred=marks.starred,
+        status=marks.status,
+        status_text=marks.status_text,
+        is_open=mail.id == MessageState.id,
+        is_selected=SelectionState.selected.contains(mail.id),
+        has_cursor=KeysState.cursor == mail.id,
+        key=mail.id.to_string(),
+    )
+
+
+@rx.memo
+def row(
+    mail: rx.Var[Row],
+    unread: rx.Var[bool],
+    starred: rx.Var[bool],
+    status: rx.Var[str],
+    status_text: rx.Var[str],
+    is_open: rx.Var[bool],
+    is_selected: rx.Var[bool],
+    has_cursor: rx.Var[bool],
+) -> rx.Component:
+    """Who and when; what about, and its marks. Its box lies over the initials."""
     return rx.el.div(
         link(
             avatar(mail.initials),
             rx.el.span(
-                rx.cond(mail.unread, rx.el.span(_("Unread. "), class_name="unseen")),
+                rx.cond(unread, rx.el.span(_("Unread. "), class_name="unseen")),
                 mail.who,
                 rx.cond(
                     mail.thread_size != "",
@@ -312,15 +337,15 @@ def row(mail: rx.Var[Row]) -> rx.Component:
                     mail.has_files,
                     rx.el.span(icon("paperclip"), rx.el.span(_("Has attachments"), class_name="unseen")),
                 ),
-                badge(mail.status, mail.status_text),
+                badge(status, status_text),
                 class_name="marks",
             ),
             to=mail.href,
-            class_name=rx.cond(mail.unread, "row new", "row"),
-            custom_attrs={"aria-current": rx.cond(mail.id == MessageState.id, "true", "false")},
+            class_name=rx.cond(unread, "row new", "row"),
+            custom_attrs={"aria-current": rx.cond(is_open, "true", "false")},
         ),
         rx.cond(
-            KeysState.cursor == mail.id,
+            has_cursor,
             # It takes the focus when it appears, which a link does not; Enter on it is a click.
             rx.el.button(
                 on_click=rx.redirect(mail.href),
@@ -341,15 +366,14 @@ def row(mail: rx.Var[Row]) -> rx.Component:
         ),
         rx.el.button(
             icon("star"),
-            on_click=SelectionState.act(rx.cond(mail.starred, Act.UNSTAR.value, Act.STAR.value), mail.id),
+            on_click=SelectionState.act(rx.cond(starred, Act.UNSTAR.value, Act.STAR.value), mail.id),
             type="button",
             class_name="star",
             aria_label=_("Star {subject}", subject=mail.subject),
             title=_("Star"),
-            custom_attrs={"aria-pressed": rx.cond(mail.starred, "true", "false")},
+            custom_attrs={"aria-pressed": rx.cond(starred, "true", "false")},
         ),
         class_name=rx.cond(is_selected, "line chosen", "line"),
-        key=mail.id.to_string(),
     )
 
 

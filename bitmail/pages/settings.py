@@ -11,7 +11,10 @@ from bitmail.pages.elements import PostForm, icon, ready, skeleton
 from bitmail.pages.shell import menu, shell
 from bitmail.pages.words import _
 from bitmail.preferences import NAME_CHARACTERS, UNDO_CHOICES
-from bitmail.state.settings import RecordRow, SessionRow, SettingsState, TokenRow
+from bitmail.state.settings import RecordRow, SessionRow, SettingsState, TokenRow, WebhookRow
+from bitmail.tokens import MAY
+from bitmail.webhooks import EVERY, LONGEST_URL
+from bitmail.words import STATUS_WORDS
 
 ZONES = sorted(
     zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "SystemV/"))
@@ -45,6 +48,7 @@ def settings() -> rx.Component:
                         second_factor(),
                         sessions(),
                         tokens(),
+                        webhooks(),
                         trail(),
                         departure(),
                     ],
@@ -370,7 +374,8 @@ def tokens() -> rx.Component:
     """What scripts prove themselves by."""
     return section(
         _("API tokens"),
-        _("For scripts that send mail or look at what became of it."),
+        _("For scripts that send mail, look at what became of it, or work on your mailboxes."),
+        rx.el.p(rx.el.a(_("What scripts can do"), href="/api/docs", class_name="linked")),
         rx.cond(
             SettingsState.new_token != "",
             rx.el.div(
@@ -390,15 +395,13 @@ def tokens() -> rx.Component:
                     name="days", type="number", default_value="90", min="1", max="366", aria_label=_("Days")
                 ),
             ),
-            rx.el.label(
-                rx.el.input(type="checkbox", name="send", value="1"),
-                rx.el.span(_("May send")),
-                class_name="check",
-            ),
-            rx.el.label(
-                rx.el.input(type="checkbox", name="read", value="1"),
-                rx.el.span(_("May read status")),
-                class_name="check",
+            *(
+                rx.el.label(
+                    rx.el.input(type="checkbox", name=scope.value, value="1"),
+                    rx.el.span(_("May {what}", what=_(words))),
+                    class_name="check",
+                )
+                for scope, words in MAY.items()
             ),
             says("token"),
             rx.el.button(_("Make token"), type="submit", class_name="btn"),
@@ -418,6 +421,68 @@ def token(row: rx.Var[TokenRow]) -> rx.Component:
         ),
         rx.el.button(
             _("End"), on_click=SettingsState.end_token(row.id), type="button", class_name="btn ghost"
+        ),
+        key=row.id.to_string(),
+    )
+
+
+def webhooks() -> rx.Component:
+    """What is told to programs elsewhere."""
+    return section(
+        _("Webhooks"),
+        _("Addresses of programs that are called when something becomes of your mail."),
+        rx.cond(
+            SettingsState.new_secret != "",
+            rx.el.div(
+                rx.el.p(_("Copy the secret now; it is not shown again. Calls are signed with it.")),
+                rx.el.pre(SettingsState.new_secret, class_name="codes"),
+            ),
+        ),
+        rx.el.ul(rx.foreach(SettingsState.webhooks, webhook), aria_label=_("Webhooks")),
+        rx.el.form(
+            rx.el.label(
+                rx.el.span(_("Address")),
+                rx.el.input(
+                    name="url",
+                    type="url",
+                    required=True,
+                    max_length=LONGEST_URL,
+                    placeholder="https://example.com/hook",
+                    aria_label=_("Address of the webhook"),
+                ),
+            ),
+            *[
+                rx.el.label(
+                    rx.el.input(type="checkbox", name=status.value, value="1", default_checked=True),
+                    rx.el.span(_(STATUS_WORDS[status]).capitalize()),
+                    class_name="check",
+                )
+                for status in EVERY
+            ],
+            says("webhook"),
+            rx.el.button(_("Make webhook"), type="submit", class_name="btn"),
+            on_submit=SettingsState.make_webhook,
+            key=SettingsState.new_secret,  # begins anew once one is made, and keeps what is wrong
+        ),
+    )
+
+
+def webhook(row: rx.Var[WebhookRow]) -> rx.Component:
+    """One webhook."""
+    return rx.el.li(
+        rx.el.span(
+            rx.el.strong(row.url),
+            " ",
+            rx.el.span(_("is told {what}", what=row.told), class_name="muted"),
+            " ",
+            rx.el.span(row.state, class_name=rx.cond(row.is_bad, "says", "")),
+        ),
+        rx.el.button(
+            _("Remove"),
+            on_click=SettingsState.end_webhook(row.id),
+            type="button",
+            class_name="btn ghost",
+            aria_label=_("Remove the webhook at {address}", address=row.url),
         ),
         key=row.id.to_string(),
     )

@@ -110,7 +110,8 @@ class KeysState(rx.State):
             case "x":
                 return SelectionState.select(row.id, False)
             case "s":
-                return SelectionState.act((Act.UNSTAR if row.starred else Act.STAR).value, row.id)
+                is_starred = selection.marks[row.id].starred
+                return SelectionState.act((Act.UNSTAR if is_starred else Act.STAR).value, row.id)
         return None
 
 

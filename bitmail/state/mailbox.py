@@ -39,11 +39,17 @@ class Row:
     snippet: str
     time: str
     full_time: str
-    unread: bool
-    starred: bool
     has_files: bool
     thread_size: str
     place: str
+
+
+@dataclass
+class Marks:
+    """What changes of a line while it stays where it is; apart, so that a click does not draw every line again."""
+
+    unread: bool
+    starred: bool
     status: str
     status_text: str
 
@@ -61,6 +67,7 @@ class MailboxState(rx.State):
     """The rows of one page of a list, and the ways on from it."""
 
     rows: list[Row] = []  # noqa: RUF012 - Reflex copies the default for each client
+    marks: dict[int, Marks] = {}  # noqa: RUF012
     title: str = ""
     typed: str = ""
     place: str = ""
@@ -78,7 +85,7 @@ class MailboxState(rx.State):
         """A list's page is opened, or turned."""
         view = View.of(self.router.url.path, self.router.url.query_parameters)
         if self._view is None or view.top != self._view.top:
-            self.rows, self.is_loaded = [], False
+            self.rows, self.marks, self.is_loaded = [], {}, False
         self._view = view
         await self._look()
 
@@ -125,6 +132,9 @@ class MailboxState(rx.State):
         rows = [_row(mail, view, loaded, now, zone) for mail in loaded.page.mails]
         if rows != self.rows:
             self.rows = rows
+        marks = {mail.id: _marks(mail, loaded) for mail in loaded.page.mails}
+        if marks != self.marks:
+            self.marks = marks
         self.title, self.place = loaded.folder, view.place
         self.typed, self.shown, self.empty = view.typed, _shown(view), _empty(view)
         self.older_href = replace(view, before=loaded.page.older).href() if loaded.page.older else ""
@@ -164,8 +174,6 @@ def _load(user: str, view: View, zone: ZoneInfo) -> _Loaded:
 
 def _row(mail: Mail, view: View, loaded: _Loaded, now: float, zone: ZoneInfo) -> Row:
     people = [name for line in (mail.to, mail.cc, mail.bcc) for name in names(line)] if mail.is_own else []
-    submission = loaded.submissions.get(mail.submission)
-    status, text = summary(submission.deliveries) if submission else ("", "")
     size = loaded.sizes.get(mail.thread, 0)
     is_open_draft = mail.mailbox == MailboxName.DRAFTS
     return Row(
@@ -177,14 +185,16 @@ def _row(mail: Mail, view: View, loaded: _Loaded, now: float, zone: ZoneInfo) ->
         snippet=mail.snippet,
         time=short_time(mail.date, now, zone),
         full_time=full_time(mail.date, zone),
-        unread=mail.unread,
-        starred=mail.starred,
         has_files=mail.has_files,
         thread_size=str(size) if size > 1 else "",
         place="" if view.place else _place_name(mail.mailbox, loaded.places),
-        status=str(status),
-        status_text=text,
     )
+
+
+def _marks(mail: Mail, loaded: _Loaded) -> Marks:
+    submission = loaded.submissions.get(mail.submission)
+    status, text = summary(submission.deliveries) if submission else ("", "")
+    return Marks(mail.unread, mail.starred, str(status), text)
 
 
 def _place_name(place: str, folders: Mapping[str, str]) -> str:

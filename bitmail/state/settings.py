@@ -19,12 +19,12 @@ from bitmail.sessions import Visit
 from bitmail.state.language import LanguageState
 from bitmail.state.session import SessionState
 from bitmail.suppressions import Suppression
-from bitmail.tokens import Scope, Token
+from bitmail.tokens import MAY, Scope, Token
 from bitmail.view import number
+from bitmail.webhooks import EVERY, LONGEST_URL, Webhook
 from bitmail.words import browser_name, day_time
+from mta.calls import CALLED_FOR
 
-SCOPES = {Scope.READ: N_("read"), Scope.SEND: N_("send")}
-"""What a token may do."""
 ACTIONS = {
     Action.CREATED: N_("account created"),
     Action.DELETED: N_("account deleted"),
@@ -38,6 +38,9 @@ ACTIONS = {
     Action.SECOND_FACTOR_OFF: N_("second factor turned off"),
     Action.TOKEN_MADE: N_("API token made"),
     Action.TOKEN_ENDED: N_("API token ended"),
+    Action.WEBHOOK_MADE: N_("webhook made"),
+    Action.WEBHOOK_ENDED: N_("webhook removed"),
+    Action.SETTING: N_("setting changed"),
     Action.LOCKED: N_("account locked"),
     Action.UNLOCKED: N_("account unlocked"),
     Action.INVITED: N_("invitation made"),
@@ -67,6 +70,17 @@ class TokenRow:
     name: str
     scopes: str
     expires: str
+
+
+@dataclass
+class WebhookRow:
+    """One webhook."""
+
+    id: int
+    url: str
+    told: str
+    state: str
+    is_bad: bool
 
 
 @dataclass
@@ -105,8 +119,10 @@ class SettingsState(rx.State):
     suppressed: list[SuppressedRow] = []  # noqa: RUF012
     sessions: list[SessionRow] = []  # noqa: RUF012
     tokens: list[TokenRow] = []  # noqa: RUF012
+    webhooks: list[WebhookRow] = []  # noqa: RUF012
     records: list[RecordRow] = []  # noqa: RUF012
     new_token: str = ""
+    new_secret: str = ""
     has_second_factor: bool = False
     enrolment: str = ""
     enrolment_picture: str = ""
@@ -131,7 +147,7 @@ class SettingsState(rx.State):
         """One preference was changed."""
         me = caller()
         try:
-            wanted = await off_loop(service().model.preferences.set, me.user, str(field), str(value))
+            wanted = await off_loop(service().model.set_preference, me.user, str(field), str(value))
         except Refused as refused:
             self.errors = {**self.errors, str(field)[:40]: str(refused)}
             return None
@@ -201,6 +217,27 @@ class SettingsState(rx.State):
         await self._look()
 
     @rx.event
+    async def make_webhook(self, form: dict[str, Any]) -> None:
+        """Have an address told what becomes of mail."""
+        me = caller()
+        told = [status for status in EVERY if isinstance(form, dict) and form.get(status.value)]
+        url = _field(form, "url")[: LONGEST_URL + 1]
+        try:
+            _made, self.new_secret = await off_loop(service().model.make_webhook, me.user, url, told)
+        except Refused as refused:
+            self.errors = {**self.errors, "webhook": str(refused)}
+            return
+        self._mend("webhook")
+        await self._look()
+
+    @rx.event
+    async def end_webhook(self, id: int) -> None:
+        """Tell an address nothing any more."""
+        me = caller()
+        await off_loop(service().model.end_webhook, me.user, number(id))
+        await self._look()
+
+    @rx.event
     async def begin_second_factor(self) -> None:
         """Show the secret for an authenticator app."""
         me = caller()
@@ -259,10 +296,20 @@ class SettingsState(rx.State):
             TokenRow(
                 token.id,
                 token.name,
-                _(" and ").join(_(SCOPES[scope]) for scope in sorted(token.scopes)),
+                ", ".join(_(MAY[scope]) for scope in Scope if scope in token.scopes),
                 day_time(token.expires, zone),
             )
             for token in found.tokens
+        ]
+        self.webhooks = [
+            WebhookRow(
+                one.id,
+                one.url,
+                "everything" if one.statuses == CALLED_FOR else ", ".join(sorted(one.statuses)),
+                _state(one, zone),
+                one.is_off or bool(one.failing_since),
+            )
+            for one in found.webhooks
         ]
         self.records = [
             RecordRow(
@@ -288,6 +335,17 @@ class SettingsState(rx.State):
         self.undo, self.shortcuts = str(wanted.undo), wanted.shortcuts
 
 
+def _state(webhook: Webhook, zone: ZoneInfo) -> str:
+    """How a webhook is, if there is something to say."""
+    if webhook.is_off:
+        return _("Switched off. {reason}", reason=webhook.error)
+    if webhook.failing_since:
+        return _(
+            "Failing since {time}. {reason}", time=day_time(webhook.failing_since, zone), reason=webhook.error
+        )
+    return ""
+
+
 def _field(form: object, name: str) -> str:
     """What stands in a field of a form, or ""; clients send anything."""
     value = form.get(name) if isinstance(form, dict) else None
@@ -301,6 +359,7 @@ class _Found:
     suppressed: list[Suppression]
     sessions: list[Visit]
     tokens: list[Token]
+    webhooks: list[Webhook]
     records: list[Record]
     has_second_factor: bool
 
@@ -313,6 +372,7 @@ def _load(user: str) -> _Found:
         model.suppressions.page(user),
         model.sessions.of(user),
         model.tokens.of(user),
+        model.webhooks.of(user),
         model.audit.page(user, limit=20),
         model.second_factor.is_on(user),
     )

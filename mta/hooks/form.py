@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -13,6 +14,8 @@ from mta.fields import parameters
 from mta.hooks.call import HookRefused, Refusal
 
 MOST_FIELDS = 500
+
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # below that it logs what strangers send
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 
 from bitmail import frontend
 from bitmail.current import serving
 from bitmail.service import Service
 from bitmail.settings import Settings
+from tests.mta.scripted import wait_until
 
 os.environ.update(frontend.ENVIRONMENT)
 PASSWORD = "correct horse battery"
@@ -39,6 +43,25 @@ def api(service: Service) -> Callable[[], httpx.AsyncClient]:
 
     app = Shield(api(), frontend.CLIENT, (), service.secret)
     return lambda: httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://mail.test")
+
+
+@contextmanager
+def listening(service: Service) -> Iterator[str]:
+    """The API of a service behind the shield, on a port of this machine."""
+    from bitmail.api import api
+    from bitmail.shield import Shield
+
+    app = Shield(api(), frontend.CLIENT, (), service.secret)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
+    # With the protocol named, since asyncio sends small answers at once only on such a socket.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as reserved, serving(service):
+        reserved.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [reserved]}, daemon=True)
+        thread.start()
+        wait_until(lambda: server.started)
+        yield f"http://127.0.0.1:{reserved.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(10)
 
 
 @asynccontextmanager

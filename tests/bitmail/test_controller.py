@@ -80,6 +80,8 @@ OFFERED = {
         "end_other_sessions",
         "make_token",
         "end_token",
+        "make_webhook",
+        "end_webhook",
         "begin_second_factor",
         "confirm_second_factor",
         "end_second_factor",

@@ -3,51 +3,27 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
-from bitmail import frontend, hookroutes
-from bitmail.current import serving
+from bitmail import hookroutes
 from bitmail.hooks import LATER, REPEATED, TAKEN, Hooks
 from bitmail.service import Service
-from bitmail.shield import Shield
 from mta.hooks.call import NotNow, Refusal
 from mta.outcomes import Status
 from mta.providers.base import DELIVERY_TAG
 from mta.submission import NewSubmission, Submission
-from tests.bitmail.conftest import PASSWORD, make_service
+from tests.bitmail.conftest import PASSWORD, listening, make_service
 from tests.mta.scripted import wait_until
 from tests.mta.signing import MAILGUN_KEY, TOPIC, Amazon, Twilio, mailgun_call
 
 Fetch = Callable[[str], bytes]
-
-
-@contextmanager
-def listening(service: Service) -> Iterator[str]:
-    """The API of a service behind the shield, on a port of this machine."""
-    from bitmail.api import api
-
-    app = Shield(api(), frontend.CLIENT, (), service.secret)
-    config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    with socket.socket() as reserved, serving(service):
-        reserved.bind(("127.0.0.1", 0))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [reserved]}, daemon=True)
-        thread.start()
-        wait_until(lambda: server.started)
-        yield f"http://127.0.0.1:{reserved.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(10)
 
 
 @dataclass

@@ -166,8 +166,7 @@ def test_a_bucket_when_away_then_tried_again_and_in_the_end_let_be(tmp_path: Pat
 def test_a_mail_by_smtp_when_for_somebody_here_then_in_inbox_and_for_nobody_refused(
     open_service: Service,
 ) -> None:
-    assert open_service.listener is not None
-    with smtplib.SMTP("127.0.0.1", open_service.listener.port, timeout=10) as client:
+    with smtplib.SMTP("127.0.0.1", open_service.listeners["BITMAIL_SMTP_LISTEN"].port, timeout=10) as client:
         refused = client.sendmail("eve@example.org", ["ADA@localhost", "nobody@localhost"], RAW)
         assert refused["nobody@localhost"][0] == 550
         assert inbox(open_service) == [RAW]
@@ -234,8 +233,8 @@ def test_local_delivery_when_the_container_is_beside_then_refused_at_start(tmp_p
 
 
 def test_a_port_for_smtp_when_taken_then_said_with_its_setting(open_service: Service, tmp_path: Path) -> None:
-    assert open_service.listener is not None
-    second = make_service(tmp_path / "second", smtp_listen=f"127.0.0.1:{open_service.listener.port}")
+    port = open_service.listeners["BITMAIL_SMTP_LISTEN"].port
+    second = make_service(tmp_path / "second", smtp_listen=f"127.0.0.1:{port}")
     with pytest.raises(ServerError, match="BITMAIL_SMTP_LISTEN"):
         second.start()
     second.stop()

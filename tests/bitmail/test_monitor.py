@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bitmail import frontend
 from bitmail.api import api
 from bitmail.current import serving
-from bitmail.monitor import Monitor
+from bitmail.monitor import HARDENED, Monitor
 from bitmail.service import Service
 from bitmail.shield import Shield
 from mta.configuration import ConfigurationError, read_settings
@@ -194,3 +194,22 @@ def _text(service: Service) -> str:
 def _is_sent(service: Service, id: str) -> bool:
     found = service.container.submission(id)
     return found is not None and all(one.status is Status.SENT for one in found.deliveries)
+
+
+def test_every_answer_of_the_monitor_when_asked_then_with_the_headers_of_the_shield(service: Service) -> None:
+    app = monitored(service)
+    answers = [ask(app, path) for path in ("/health/live", "/health/ready", "/metrics")]
+    answers.append(ask(app, "/metrics", address="10.0.0.1"))
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 401]
+
+    async def posted() -> tuple[httpx.Response, httpx.Response]:
+        async with client(app, "127.0.0.1", "localhost") as web:
+            return await web.post("/health/live"), await web.get("https://localhost/health/live")
+
+    refused, secure = asyncio.run(posted())
+    assert refused.status_code == 405
+    assert "strict-transport-security" in secure.headers
+    for answer in (*answers, refused, secure):
+        found = dict(answer.headers)
+        assert {name: answer.headers[name] for name in HARDENED} == HARDENED
+        assert (answer.url.scheme == "https") == ("strict-transport-security" in found)

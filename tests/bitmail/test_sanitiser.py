@@ -119,6 +119,24 @@ def test_remote_images_wait_until_they_are_allowed() -> None:
     assert 'referrerpolicy="no-referrer"' in shown.html
 
 
+def test_remote_images_of_styles_wait_until_they_are_allowed() -> None:
+    elsewhere = "https://example.com/a.png?x=1"
+    markup = (
+        f"<style>p {{background-image: url('{elsewhere}')}} i {{background: url(/x.png)}}</style>"
+        f"<td style='color: red; background: #fff url({elsewhere}) no-repeat'>x</td>"
+        f'<p style=\'border: url({elsewhere}); list-style: url(javascript:1), url("{elsewhere}\\")")\'>y</p>'
+    )
+    held = sanitise(f"<table><tr>{markup}</table>")
+    assert (held.blocked, "example.com" in held.html + held.css) == (2, False)
+    assert "color: red; background: #fff  no-repeat" in held.html
+    shown = sanitise(f"<table><tr>{markup}</table>", images=True)
+    assert shown.blocked == 0
+    assert shown.css == f'p {{background-image: url("{elsewhere}")}}'
+    assert shown.html.count("example.com") == 1
+    assert "javascript" not in shown.html
+    assert "example.com" not in sanitise_written(markup)
+
+
 def test_a_mail_to_link_begins_a_new_mail() -> None:
     clean = sanitise("<a href='mailto:a@example.com?subject=Hi&body=x'>write</a>")
     assert 'href="/compose?mailto=mailto%3Aa%40example.com%3Fsubject%3DHi%26body%3Dx"' in clean.html

@@ -12,6 +12,7 @@ import httpx
 import pyotp
 import pytest
 
+from bitmail.audit import Action
 from bitmail.current import SESSION_COOKIE
 from bitmail.door import Client
 from bitmail.errors import LogInRefused, NoSuchMail, Refused
@@ -203,3 +204,22 @@ def test_turning_the_second_factor_on_ends_other_sessions_and_off_needs_the_pass
     assert model.second_factor.is_on("ada")
     model.turn_second_factor_off(session, PASSWORD)
     assert model.door.enter("ada", PASSWORD, Client()).account.name == "ada"
+
+
+def test_the_trail_tells_of_log_outs_and_settings_and_not_what_was_set(service: Service, api: Api) -> None:
+    model = service.model
+    secret = model.log_in("ada", PASSWORD)[1]
+
+    async def calls() -> None:
+        async with browser(secret, "/settings") as call:
+            await call(SettingsState, "change", field="display_name", value="Ada Lovelace")
+            await call(SettingsState, "change", field="theme", value="no such theme")
+        async with api() as client:
+            client.headers["Authorization"] = f"Bearer {secret}"
+            assert (await client.post("/api/logout")).status_code == 204
+            assert (await client.post("/api/logout")).status_code == 401
+
+    asyncio.run(calls())
+    trail = [(record.action, record.detail) for record in model.audit.page("ada")]
+    assert trail[:2] == [(Action.LOGGED_OUT, ""), (Action.SETTING, "display_name")]
+    assert (Action.SETTING, "theme") not in trail

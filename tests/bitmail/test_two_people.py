@@ -26,6 +26,7 @@ from bitmail.routes import HOOKS
 from bitmail.service import Service
 from bitmail.tokens import Scope
 from mta.incoming import IncomingMail
+from mta.outcomes import Status
 from tests.bitmail.conftest import PASSWORD
 from tests.bitmail.test_controller import OFFERED
 from tests.bitmail.test_reading import MAIL
@@ -36,6 +37,7 @@ Api = Callable[[], httpx.AsyncClient]
 PUBLIC_ROUTES = frozenset(
     (
         *("/api/alive", "/api/version", "/api/login", "/enter", "/enter/code", "/leave"),
+        *("/api/openapi.json", "/api/docs"),
         # Each hook proves on its own who calls.
         *(f"{HOOKS}/{name}" for name in ("ses", "sendgrid", "mailgun", "mailgun/incoming")),
         *(f"{HOOKS}/{name}" for name in ("mailgun/incoming/mime", "sendgrid/incoming")),
@@ -45,6 +47,9 @@ PUBLIC_ROUTES = frozenset(
 GUARDED_ROUTES = frozenset(
     (
         *("/api/logout", "/api/sendmail", "/api/submissions/{id}", "/api/suppressions"),
+        *("/api/mailboxes", "/api/mailboxes/{mailbox}", "/api/mails/{id}", "/api/mails/{id}/raw"),
+        "/api/mails/{id}/attachments/{number}",
+        *("/api/webhooks", "/api/webhooks/{id}"),
         *("/api/suppressions/{address:path}", "/account/password", "/account/delete", "/account/mbox"),
         *("/mail/{id}/view", "/mail/{id}/file/{number}", "/mail/{id}/files", "/mail/{id}/message"),
         "/mail/{id}/source",
@@ -81,6 +86,9 @@ def things(service: Service) -> list[Thing]:
     (mail,) = model.mailboxes.page("eve", MailboxName.INBOX).mails
     folder = model.folders.create("eve", SECRET)
     model.make_token("eve", SECRET, [Scope.READ], 30)
+    # Told of what does not happen here, so that nobody is called.
+    where = f"https://example.com/{SECRET.replace(' ', '-')}"
+    webhook, _ = model.make_webhook("eve", where, [Status.COMPLAINED])
     draft = Draft("draft-key-there", to="grace@example.com", subject=SECRET, text=SECRET)
     model.drafts.save("eve", draft)
     drafted = model.mailboxes.page("eve", MailboxName.DRAFTS).mails[0]
@@ -100,6 +108,7 @@ def things(service: Service) -> list[Thing]:
         Thing("place", folder.place, f"folder-{ABSENT}"),
         Thing("session", str(model.sessions.of("eve")[0].id), next(numbers)),
         Thing("token", str(model.tokens.of("eve")[0].id), next(numbers)),
+        Thing("webhook", str(webhook.id), next(numbers)),
         Thing("suppression", str(lifted.id), next(numbers)),
         Thing("draft", draft.key, "draft-key-other"),
         Thing("submission", sent.submission.id, like(sent.submission.id)),
@@ -155,7 +164,11 @@ def told(answer: object, me: str, found: list[Thing]) -> str:
 
 def belongings(service: Service) -> list[tuple[int, dict[str, str]]]:
     """All that the store and the spool have of eve."""
-    entries = [(entry.id, dict(entry.data)) for entry in service.store.get({"user": "eve"})]
+    entries = [
+        (entry.id, dict(entry.data))
+        for whose in ({"user": "eve"}, {"webhooks of": "eve"})
+        for entry in service.store.get(whose)
+    ]
     submissions = [mail.submission for mail in service.model.mailboxes.page("eve", MailboxName.SENT).mails]
     found = service.model.submissions("eve", submissions)
     return [
@@ -250,9 +263,10 @@ def test_what_is_another_persons_is_answered_by_every_route_like_what_is_not_the
                     for method in sorted(route.methods or ()):
                         answers = []
                         for value in (thing.theirs, thing.absent):
-                            path = re.sub(r"\{id\}|\{key\}|\{address:path\}", value, route.path)
+                            path = re.sub(r"\{id\}|\{key\}|\{mailbox\}|\{address:path\}", value, route.path)
                             path = re.sub(r"\{[^}]*\}", "0", path)
-                            answer = await client.request(method, path, json={"id": value})
+                            body = {"starred": True} if method == "PATCH" else {"id": value}
+                            answer = await client.request(method, path, json=body)
                             assert SECRET not in answer.text
                             answers.append((answer.status_code, told(answer.text, ONE, found)))
                         assert answers[0] == answers[1], (route.path, thing.kind)

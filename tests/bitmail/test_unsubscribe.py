@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from bitmail.errors import Refused
-from bitmail.unsubscribe import is_public, leave_list
+from bitmail.outward import is_public
+from bitmail.unsubscribe import leave_list
 from mta.parsed import parse
 from tests.fakes.certificates import make_certificate
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from reflex_base.event import Event
 from reflex_base.event.processor.base_state_processor import BaseStateEventProcessor
 
@@ -49,17 +53,56 @@ WRONG: tuple[Any, ...] = (
 ROUTERS = ("", "\0", "1" * 400, "-1", "1e9", "[]", "\ud800", "%00", "javascript:alert(1)")
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=50) | st.sampled_from(FIELDS),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=9) | st.sampled_from(FIELDS), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+"""What a packet can carry; with the names of fields that handlers look for."""
+
+
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: repr(wrong)[:30])
 def test_wrong_argument_when_sent_to_any_handler_then_nothing_breaks_and_nothing_is_written_down(
     service: Service, caplog: pytest.LogCaptureFixture, wrong: Any
 ) -> None:
+    value = ROUTERS[WRONG.index(wrong) % len(ROUTERS)]
+    with caplog.at_level(logging.DEBUG, logger="bitmail"):
+        broken = broken_by(service, lambda: wrong, value)
+    assert not broken, "\n".join(broken)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@settings(
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data(), value=st.text(max_size=30))
+def test_any_arguments_when_sent_to_every_handler_then_nothing_breaks(
+    service: Service, data: st.DataObject, value: str
+) -> None:
+    drawn = itertools.cycle(data.draw(st.lists(JSON, min_size=5, max_size=20)))
+    broken = broken_by(service, lambda: next(drawn), value)
+    assert not broken, "\n".join(broken)
+
+
+def broken_by(service: Service, argument: Callable[[], Any], value: str) -> list[str]:
+    """Which handlers raise something when each of their arguments is such a one.
+
+    Args:
+        service: what they work on; ada is logged in.
+        argument: gives the next argument.
+        value: stands in each part of the page's address.
+    """
     service.model.log_in("ada", PASSWORD)
     failed: list[BaseException] = []
     broken: list[str] = []
     processor = BaseStateEventProcessor(middleware=app, backend_exception_handler=failed.append).configure(
         state_manager=app.state_manager
     )
-    value = ROUTERS[WRONG.index(wrong) % len(ROUTERS)]
 
     async def calls() -> None:
         secret = service.model.sessions.open("ada")
@@ -74,7 +117,7 @@ def test_wrong_argument_when_sent_to_any_handler_then_nothing_breaks_and_nothing
             with app.set_contexts():
                 for name, handler in handlers():
                     taken = list(inspect.signature(handler.fn).parameters)[1:]
-                    for payload in (dict.fromkeys(taken, wrong), {"no_such_argument": wrong}, {}):
+                    for payload in ({one: argument() for one in taken}, {"no_such_argument": argument()}, {}):
                         event = Event(name=name, payload=payload, router_data=router)
                         try:
                             async for _ in processor.enqueue_stream_delta(f"token-{secret}", event):
@@ -85,7 +128,5 @@ def test_wrong_argument_when_sent_to_any_handler_then_nothing_breaks_and_nothing
                             broken.append(f"{name.rpartition('.')[2]}: {one!r:.200}")
                         failed.clear()
 
-    with caplog.at_level(logging.DEBUG, logger="bitmail"):
-        asyncio.run(calls())
-    assert not broken, "\n".join(broken)
-    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    asyncio.run(calls())
+    return broken

@@ -6,21 +6,29 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
+from sqlalchemy import make_url, text
 
+from store import Database
 from tests.browser import chromium
-from tests.deploy.machines import NETWORK, Lab, lab, why_not
+from tests.deploy import page
+from tests.deploy.debian import bare_root, why_not
+from tests.deploy.machines import NETWORK, Lab, lab
 from tests.deploy.project import DOMAIN, Project, clone
 from tests.store.postgres import private_postgres
 
+HOSTS = {"web1": 11, "web2": 12, "db": 13, "staging": 20}
+"""The hosts of deploy/hosts.example.toml, and the last number of the address that each has there."""
 
-@dataclass(frozen=True)
+
+@dataclass
 class Stage:
     """What serves, and who operates it."""
 
@@ -28,25 +36,37 @@ class Stage:
     lab: Lab
     settings: dict[str, str]
     database_url: str
+    _different: bool = False
 
     def set_up(
-        self, settings: dict[str, str], roles: Mapping[str, Sequence[str]] = MappingProxyType({})
+        self, changed: Mapping[str, str], roles: Mapping[str, Sequence[str]] = MappingProxyType({})
     ) -> None:
-        """Let the hosts serve with other settings, or in other roles."""
-        self.project.name_hosts(self.lab, settings, roles)
-        self.project.does("provision", "--stage", "lab")
-        self.project.does("run_restart", "--stage", "lab")
+        """Let the hosts serve with some other settings, or in other roles."""
+        self._different = bool(changed or roles)
+        self.project.name_hosts(self.lab, roles)
+        self.project.write_settings("bitlab", self.settings | changed)
+        self.project.does("provision", "--stage", "bitlab")
+        self.project.does("run_restart", "--stage", "bitlab")
+
+    def set_back(self) -> None:
+        """Let the hosts serve as after the first release, if they do not."""
+        if self._different:
+            self.set_up({})
 
 
 @pytest.fixture(scope="package")
-def stage() -> Iterator[Stage]:
-    """Two web hosts, one with systemd and one without, on one PostgreSQL and one Redis; the release r1 serves."""
+def hosts() -> Iterator[Stage]:
+    """Two web hosts, one with systemd and one without, on one PostgreSQL and one Redis; the release r1 serves.
+
+    All by docs/deploy.md, from the account on each host to the first release.
+    """
     if reason := why_not():
         pytest.skip(reason)
     # Not a folder of pytest's, to which the database's account has no way.
-    with tempfile.TemporaryDirectory(prefix="bitmail-lab-") as name:
+    with tempfile.TemporaryDirectory(prefix="bitmail-lab-") as name, ThreadPoolExecutor(1) as aside:
         folder = Path(name)
         folder.chmod(0o755)
+        lower = aside.submit(bare_root)
         access = folder / "pg_hba.conf"
         access.write_text(f"local all all trust\nhost all all {NETWORK}.0/24 trust\n")
         network = (f"listen_addresses={NETWORK}.1", f"hba_file={access}", "fsync=off")
@@ -55,20 +75,43 @@ def stage() -> Iterator[Stage]:
         # While the packages can be had: the hosts and who deploys to them have no way to those.
         project.does("build", "--python", "/usr/bin/python3")
         project.keep_wheels()
-        hosts = [("web1", True), ("web2", False)]
-        with lab(folder, hosts) as made, private_postgres(*network) as url, redis(made.here):
-            settings = {
+        with (
+            lab(folder, lower.result(), HOSTS, page.ACCOUNT) as made,
+            private_postgres(*network) as url,
+            redis(made.here),
+        ):
+            settings = page.SETTINGS | {
                 "BITMAIL_DOMAIN": DOMAIN,
-                "BITMAIL_ORIGINS": f"https://{DOMAIN}",
-                "BITMAIL_DATABASE_URL": f"postgresql+psycopg://bitmail@{made.here}/postgres",
-                "BITMAIL_REDIS_URL": f"redis://{made.here}:6379/0",
                 "BITMAIL_PROVIDERS": "loopback",
                 "BITMAIL_UNDO": "0",
             }
-            project.name_hosts(made, settings)
-            project.does("provision", "--stage", "lab")
-            project.does("deploy", "--stage", "lab")
-            yield Stage(project, made, settings, url)
+            stage = Stage(project, made, settings, make_database(url, settings["BITMAIL_DATABASE_URL"]))
+            project.name_hosts(made)
+            project.write_settings("bitlab", settings)
+            project.seal_keys()
+            for command in page.ONCE:
+                if command.startswith("ssh-keyscan") or "provision" in command:
+                    project.types(command)
+            project.types(page.IN_SHORT)
+            yield stage
+
+
+@pytest.fixture
+def stage(hosts: Stage) -> Stage:
+    """The hosts as after the first release, but for what was released since."""
+    hosts.set_back()
+    return hosts
+
+
+def make_database(server: str, wanted: str) -> str:
+    """Make the database that the settings name; its URL for us."""
+    name = str(make_url(wanted).database)
+    with (
+        closing(Database(server)) as database,
+        database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+    ):
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
 Browse = Callable[[str], Page]
@@ -94,11 +137,11 @@ def browse(stage: Stage) -> Iterator[Browse]:
 
 @contextmanager
 def redis(address: str) -> Iterator[None]:
-    """A Redis server of our own."""
+    """A Redis server of our own, with the password that the page gives it."""
     if not shutil.which("redis-server"):
         for words in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", "redis-server"]):
             subprocess.run(["apt-get", *words], check=True, stdin=subprocess.DEVNULL)
-    words = ["redis-server", "--bind", address, "--port", "6379", "--save", "", "--protected-mode", "no"]
+    words = ["redis-server", "--bind", address, "--port", "6379", "--save", "", "--requirepass", "PASSWORD"]
     server = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
         yield

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-CACHE = Path("/var/cache/bitmail-tests")
-PACKAGES = (
-    "ca-certificates,dbus,dbus-user-session,iproute2,libpam-systemd,nginx-light,openssh-server,postgresql-client,"
-    "procps,python3,python3-venv,sudo,systemd,systemd-sysv"
-)
-"""What a small server has beside Debian itself: no Node, and no way to a package registry."""
-TOOLS = {
-    "debootstrap": "debootstrap",
-    "systemd-nspawn": "systemd-container",
-    "ip": "iproute2",
-    "ssh-keygen": "openssh-client",
-}
-NETWORK = "10.213.0"
+NETWORK = "192.0.2"
+"""Of the addresses in deploy/hosts.example.toml."""
 PATIENCE = 60.0
 CLONE_NEWNET = 0x40000000
 SIGRTMIN_POWER_OFF = signal.SIGRTMIN + 4
@@ -44,48 +31,6 @@ hostname {name}
 mkdir -p {root}/run/sshd
 exec chroot {root} /usr/sbin/sshd -D
 """
-
-
-def why_not() -> str:
-    """Why this machine cannot make hosts, or ""."""
-    if os.geteuid() != 0:
-        return "only root can make network namespaces"
-    if subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True).returncode != 0:
-        return "this machine does not let us make network namespaces"
-    if not shutil.which("apt-get"):
-        return "the hosts are made of Debian's packages, and there is no apt-get"
-    return ""
-
-
-def install_tools() -> None:
-    """Install what making hosts needs, as far as it is missing."""
-    missing = sorted({package for tool, package in TOOLS.items() if not shutil.which(tool)})
-    if missing:
-        quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for words in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *missing]):
-            subprocess.run(["apt-get", *words], check=True, env=quiet, stdin=subprocess.DEVNULL)
-
-
-def bare_root() -> Path:
-    """A Debian that nothing was done to; made once, from the mirror that this machine uses."""
-    root = CACHE / hashlib.sha256(PACKAGES.encode()).hexdigest()[:12]
-    if root.exists():
-        return root
-    fresh = root.with_suffix(".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    CACHE.mkdir(parents=True, exist_ok=True)
-    words = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(fresh)]
-    if mirror := _mirror():
-        words.append(mirror)
-    subprocess.run(words, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=900)
-    fresh.replace(root)
-    return root
-
-
-def _mirror() -> str:
-    policy = subprocess.run(["apt-cache", "policy"], capture_output=True, text=True).stdout
-    lines = [line.split() for line in policy.splitlines() if "bookworm/main" in line]
-    return lines[0][1] if lines else ""
 
 
 @dataclass
@@ -200,31 +145,27 @@ class Lab:
 
     Attributes:
         machines: the hosts, by name.
-        folder: files of this lab.
         here: our own address on that network.
-        identity: the key that the hosts let in.
-        known_hosts: the hosts' own keys.
+        identity: file of the key that the hosts let in.
     """
 
     machines: dict[str, Machine]
-    folder: Path
     here: str
     identity: Path
-    known_hosts: Path
 
 
 @contextmanager
-def lab(folder: Path, machines: Sequence[tuple[str, bool]]) -> Iterator[Lab]:
+def lab(folder: Path, lower: Path, machines: Mapping[str, int], account: str) -> Iterator[Lab]:
     """Make hosts and boot them; this thread, and what it starts, is on their network until the end.
 
     Args:
         folder: an empty one, not on an overlay.
-        machines: the name of each, and whether it boots with systemd.
+        lower: what is on each to begin with, from `bare_root`.
+        machines: the last number of the address of each, by its name; the first one boots with systemd.
+        account: what its root does, in the shell, so that there is the account to log in to.
     """
-    install_tools()
-    lower = bare_root()
     mark = f"bm{os.getpid() % 100000}"
-    identity, known_hosts = folder / "id", folder / "known_hosts"
+    identity = folder / "id"
     _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(identity))
     made: dict[str, Machine] = {}
     with ExitStack() as cleaning:
@@ -236,7 +177,7 @@ def lab(folder: Path, machines: Sequence[tuple[str, bool]]) -> Iterator[Lab]:
         _run("ip", "link", "add", "switch", "type", "bridge")
         _run("ip", "address", "add", f"{NETWORK}.1/24", "dev", "switch")
         _run("ip", "link", "set", "switch", "up")
-        for number, (name, systemd) in enumerate(machines, 11):
+        for name, number in machines.items():
             namespace, link = f"{mark}{name}", f"{mark}v{number}"
             _run("ip", "netns", "add", namespace)
             cleaning.callback(_run, "ip", "netns", "delete", namespace)
@@ -246,18 +187,16 @@ def lab(folder: Path, machines: Sequence[tuple[str, bool]]) -> Iterator[Lab]:
             _run(*inside, "link", "set", "lo", "up")
             _run(*inside, "address", "add", f"{NETWORK}.{number}/24", "dev", "eth0")
             _run(*inside, "link", "set", "eth0", "up")
-            root = _furnish(folder / name, lower, name, identity.with_suffix(".pub").read_text(), cleaning)
-            machine = Machine(name, f"{NETWORK}.{number}", root, namespace, link, systemd)
-            key = (root / "etc/ssh/ssh_host_ed25519_key.pub").read_text().split()
-            with known_hosts.open("a") as known:
-                known.write(f"{machine.address} {key[0]} {key[1]}\n")
+            root = _furnish(folder / name, lower, name, account, cleaning)
+            (root / "home/deploy/.ssh/authorized_keys").write_text(identity.with_suffix(".pub").read_text())
+            machine = Machine(name, f"{NETWORK}.{number}", root, namespace, link, systemd=not made)
             made[name] = machine
             machine.boot()
             cleaning.callback(machine.power_off)
-        yield Lab(made, folder, f"{NETWORK}.1", identity, known_hosts)
+        yield Lab(made, f"{NETWORK}.1", identity)
 
 
-def _furnish(folder: Path, lower: Path, name: str, key: str, cleaning: ExitStack) -> Path:
+def _furnish(folder: Path, lower: Path, name: str, account: str, cleaning: ExitStack) -> Path:
     """A root of its own over the bare one, with a host key, and an account that may log in."""
     for part in ("upper", "work", "root"):
         (folder / part).mkdir(parents=True)
@@ -270,14 +209,8 @@ def _furnish(folder: Path, lower: Path, name: str, key: str, cleaning: ExitStack
     _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(root / "etc/ssh/ssh_host_ed25519_key"))
     (root / "etc/hostname").write_text(f"{name}\n")
     (root / "etc/hosts").write_text(f"127.0.0.1 localhost {name}\n")
-    (root / "etc/ssh/sshd_config.d/lab.conf").write_text("UsePAM no\nPasswordAuthentication no\n")
-    (root / "etc/sudoers.d/deploy").write_text("deploy ALL=(root) NOPASSWD: ALL\n")
-    _run("chroot", str(root), "useradd", "--create-home", "--shell", "/bin/bash", "deploy")
-    _run("chroot", str(root), "usermod", "-p", "*", "deploy")
-    ssh = root / "home/deploy/.ssh"
-    ssh.mkdir(mode=0o700)
-    (ssh / "authorized_keys").write_text(key)
-    _run("chroot", str(root), "chown", "-R", "deploy:deploy", "/home/deploy/.ssh")
+    (root / "etc/ssh/sshd_config.d/lab.conf").write_text("PasswordAuthentication no\n")
+    _run("chroot", str(root), "sh", "-ec", account)
     return root
 
 

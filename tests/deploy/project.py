@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,30 +14,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from mta.sealing import seal
-from tests.deploy.machines import CACHE, Lab
+from tests.deploy import page
+from tests.deploy.debian import CACHE
+from tests.deploy.machines import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
-DOMAIN = "mail.test"
+FAB = Path(sys.executable).with_name("fab")
+DOMAIN = "mail.example.com"
 PATIENCE = 300
 PASSPHRASE = "a start-up passphrase of the lab"
 SEALED = "the secret that it unseals"
 
-HOSTS = """\
-[stages.lab]
-domain = "{domain}"
-known_hosts = "{known_hosts}"
-identity = "{identity}"
-settings = "{settings}"
-keys = "{keys}"
-keep = 3
-"""
-HOST = """
-[[stages.lab.hosts]]
-name = "{name}"
-address = "{address}"
-roles = {roles}
-"""
+CHANGED = {
+    "# keys =": "keys =",
+    "# keep = 5": "keep = 3",
+    '# identity = "~/.ssh/id_ed25519"': 'identity = "{identity}"',
+    '"deploy/staging.env"': '"deploy/staging.env"\nidentity = "{identity}"',
+}
+"""What the operator changes in the example of a file of hosts."""
 
 
 @dataclass(frozen=True)
@@ -48,20 +44,38 @@ class Project:
 
     folder: Path
 
-    def name_hosts(
-        self, lab: Lab, settings: dict[str, str], roles: Mapping[str, Sequence[str]] = MappingProxyType({})
-    ) -> None:
-        """Write the file of hosts, and their settings; a host does the web's work unless other roles are given."""
-        env = self.folder / "deploy/lab.env"
-        env.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-        keys = self.folder.parent / "keys.sealed"
-        keys.write_bytes(seal({"BITMAIL_INCOMING_SECRET": SEALED}, PASSPHRASE))
-        files = {"known_hosts": lab.known_hosts, "identity": lab.identity, "settings": env, "keys": keys}
-        hosts = HOSTS.format(domain=DOMAIN, **files)
-        for machine in lab.machines.values():
-            does = list(roles.get(machine.name, ["web"]))
-            hosts += HOST.format(name=machine.name, address=machine.address, roles=json.dumps(does))
-        (self.folder / "deploy/hosts.toml").write_text(hosts)
+    def name_hosts(self, lab: Lab, roles: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:
+        """Write the file of hosts: that of the example, whose addresses the lab has.
+
+        Args:
+            lab: the hosts.
+            roles: those of a host that does other work than in the example, by its name.
+        """
+        (copy,) = (words for words in page.ONCE if words.startswith("cp "))
+        self.types(copy)
+        file = self.folder / "deploy/hosts.toml"
+        text = file.read_text()
+        for before, after in CHANGED.items():
+            assert before in text
+            text = text.replace(before, after.format(identity=lab.identity))
+        for name, does in roles.items():
+            text, found = re.subn(
+                rf'(name = "{name}"\naddress = .*\nroles = ).*', rf"\g<1>{json.dumps(list(does))}", text
+            )
+            assert found == 1
+        file.write_text(text)
+
+    def write_settings(self, stage: str, settings: Mapping[str, str]) -> None:
+        """Write the settings of a stage."""
+        lines = [f"{name}={value}\n" for name, value in settings.items()]
+        (self.folder / f"deploy/{stage}.env").write_text("".join(lines))
+
+    def seal_keys(self) -> None:
+        """Seal a secret of .env by the passphrase."""
+        (self.folder / ".env").write_text(f"BITMAIL_INCOMING_SECRET={SEALED}\n")
+        sealed = self.fab("seal_keys", answers=(PASSPHRASE, PASSPHRASE, "yes"))
+        assert sealed.returncode == 0, sealed.stdout + sealed.stderr
+        assert SEALED not in (self.folder / ".env").read_text()
 
     def release(self, tag: str, **changed: str) -> None:
         """Commit changes and tag them; `store__settings="…"` puts a text on top of that file."""
@@ -79,27 +93,34 @@ class Project:
         author = ["-c", "user.name=Lab", "-c", "user.email=lab@example.com"]
         subprocess.run(["git", *author, *words], cwd=self.folder, check=True, capture_output=True)
 
-    def fab(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def fab(self, *words: str, answers: Sequence[str] = (PASSPHRASE,)) -> subprocess.CompletedProcess[str]:
         """Run a task."""
-        fab = Path(sys.executable).with_name("fab")
+        return self._run([str(FAB), *words], answers)
+
+    def does(self, *words: str) -> str:
+        """Run a task that goes well; what it printed."""
+        return self.types(shlex.join(["./fab", *words]))
+
+    def types(self, command: str) -> str:
+        """Type a command into the shell that goes well; what it printed."""
+        ended = self._run(["sh", "-c", re.sub(r"^\./fab\b", str(FAB), command)], (PASSPHRASE,))
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    def _run(self, words: list[str], answers: Sequence[str]) -> subprocess.CompletedProcess[str]:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("BITMAIL_", "REFLEX_"))
         }
         return subprocess.run(
-            [fab, *words],
+            words,
             cwd=self.folder,
             env=kept,
-            input=f"{PASSPHRASE}\n",
+            input="".join(f"{answer}\n" for answer in answers),
             capture_output=True,
             text=True,
             timeout=PATIENCE,
+            start_new_session=True,  # else a passphrase is asked at the terminal
         )
-
-    def does(self, *words: str) -> str:
-        """Run a task that goes well; what it printed."""
-        ended = self.fab(*words)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        return ended.stdout
 
     def keep_wheels(self) -> None:
         """Let the next run find the wheels that this one downloaded."""

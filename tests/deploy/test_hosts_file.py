@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.artefact import host_requirements, refuse_dirty_tree
+from deploy.artefact import refuse_dirty_tree
 from deploy.errors import BadHosts, BadTree
 from deploy.hosts import ROOT, Role, read_stage
 
@@ -18,7 +18,7 @@ def test_the_example_when_read_then_says_what_it_says() -> None:
     stage = read_stage("bitlab", EXAMPLE)
     assert [(host.name, host.ssh_port, host.roles) for host in stage.hosts] == [
         ("web1", 22, (Role.WEB,)),
-        ("web2", 2222, (Role.WEB,)),
+        ("web2", 22, (Role.WEB,)),
         ("db", 22, (Role.DATABASE,)),
     ]
     assert [host.name for host in stage.serving()] == ["web1", "web2"]
@@ -45,6 +45,13 @@ def test_a_file_when_it_is_wrong_then_is_refused_with_the_place(tmp_path: Path, 
     assert says in str(refused.value)
 
 
+def test_a_host_when_its_port_is_named_then_that_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "hosts.toml"
+    web2 = 'address = "192.0.2.12"'
+    file.write_text(EXAMPLE.read_text().replace(web2, f"ssh_port = 2222\n{web2}"))
+    assert [host.ssh_port for host in read_stage("bitlab", file).hosts] == [22, 2222, 22]
+
+
 def test_a_file_when_missing_then_says_what_to_copy(tmp_path: Path) -> None:
     with pytest.raises(BadHosts, match=r"Copy deploy/hosts\.example\.toml there"):
         read_stage("x", tmp_path / "hosts.toml")
@@ -66,16 +73,3 @@ def test_a_tree_when_something_is_in_no_commit_then_no_release_is_made_of_it(tmp
     (tmp_path / "new").touch()
     with pytest.raises(BadTree, match=r"\?\? new"):
         refuse_dirty_tree(tmp_path)
-
-
-def test_requirements_when_for_hosts_then_hold_what_serves_and_no_tool(tmp_path: Path) -> None:
-    file = tmp_path / "requirements.txt"
-    file.write_text(
-        "# the page: states\nreflex==1  # why\nnodejs-wheel==2\n\n# build and tasks\nfabric==3\nsupervisor==4 # why\n\n"
-        "# tests\npytest==5\n"
-    )
-    assert host_requirements(file) == "reflex==1\nsupervisor==4\n"
-    wanted = host_requirements()
-    assert "uvicorn==" in wanted
-    assert "nodejs" not in wanted
-    assert "pytest" not in wanted

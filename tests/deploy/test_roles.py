@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
@@ -12,24 +10,19 @@ from tests.deploy.project import DOMAIN
 from tests.e2e.test_the_whole_path import PASSWORD
 from tests.mta.scripted import wait_until
 
-pytestmark = pytest.mark.lab
-
 
 @pytest.fixture(params=["web1", "web2"])
-def neighbours(stage: Stage, request: pytest.FixtureRequest) -> Iterator[str]:
+def neighbours(hosts: Stage, request: pytest.FixtureRequest) -> str:
     """Store server and container run on one host, and both web servers use them; gives the name of that host."""
     host: str = request.param
     changed = {
-        "BITMAIL_STORE_URL": f"http://{stage.lab.machines[host].address}:3100",
+        "BITMAIL_STORE_URL": f"http://{hosts.lab.machines[host].address}:3100",
         "BITMAIL_STORE_HOST": "0.0.0.0",
         "BITMAIL_STORE_SECRET": "the secret of the lab's store server",
         "BITMAIL_CONTAINER": "beside",
     }
-    try:
-        stage.set_up(stage.settings | changed, {host: ["web", "store", "mta"]})
-        yield host
-    finally:
-        stage.set_up(stage.settings)
+    hosts.set_up(changed, {host: ["web", "store", "mta"]})
+    return host
 
 
 def client(stage: Stage, host: str) -> httpx.Client:
@@ -38,13 +31,13 @@ def client(stage: Stage, host: str) -> httpx.Client:
 
 
 def test_a_mail_when_store_and_container_are_elsewhere_then_is_sent_and_its_author_known_on_both_hosts(
-    stage: Stage, neighbours: str
+    hosts: Stage, neighbours: str
 ) -> None:
-    states = stage.project.does("status", "--stage", "lab")
+    states = hosts.project.does("status", "--stage", "bitlab")
     assert [line.split()[0] for line in states.splitlines() if "store" in line and "mta" in line] == [
         neighbours
     ]
-    with client(stage, "web1") as one, client(stage, "web2") as other:
+    with client(hosts, "web1") as one, client(hosts, "web2") as other:
         session = one.post("/api/login", auth=("judy", PASSWORD)).json()["session"]
         bearer = {"Authorization": f"Bearer {session}"}
         mail = {"to": "grace@example.com", "subject": "Hello", "text": "x"}

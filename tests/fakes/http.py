@@ -8,12 +8,11 @@ import ssl
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
+from tests.fakes.listener import Listener
 from tests.fakes.smtp import Act
 
 REASONS = {
@@ -69,59 +68,28 @@ def html(status: int) -> Reply:
     return Reply(status, b"<html><body><h1>Sorry</h1></body></html>", {"Content-Type": "text/html"})
 
 
-class FakeService:
+class FakeService(Listener):
     """Follows a script, one line for each request; after it, and where there is none, `answer` decides."""
 
     def __init__(self, *script: Reply | Act | Taken, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__()
         self.script = deque(script)
         self.requests: list[Request] = []
         self.accepted: list[Any] = []
-        self.connections = 0
         self._tls = tls
         self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self._sockets: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def connections(self) -> int:
+        """How many there were."""
+        return len(self._sockets)
 
     def answer(self, request: Request) -> Reply:
         """What the service says to a request; it notes in `accepted` what it takes."""
         raise NotImplementedError
 
-    def __enter__(self) -> Any:
-        self._start(self._accept)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for sock in self._sockets:
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(10)
-            assert not thread.is_alive()
-
-    def _start(self, run: Callable[[], None]) -> None:
-        thread = threading.Thread(target=run, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                sock, _ = self._listener.accept()
-                self.connections += 1
-                self._sockets.append(sock)
-                self._start(lambda sock=sock: self._serve(sock))  # type: ignore[misc]
-
-    def _serve(self, sock: socket.socket) -> None:
+    def serve(self, sock: socket.socket) -> None:
         try:
             if self._tls is not None:
                 sock = self._tls.wrap_socket(sock, server_side=True)

@@ -10,10 +10,11 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import TracebackType
+
+from tests.fakes.listener import Listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Session:
     closed: threading.Event = field(default_factory=threading.Event)
 
 
-class FakeRelay:
+class FakeRelay(Listener):
     """Follows a script: for each stage a list of acts, one for each time the stage is reached.
 
     After them, and where there is none, it accepts. The stages are `greeting`, `ehlo`, `starttls`, `auth`,
@@ -100,6 +101,7 @@ class FakeRelay:
         login: tuple[str, str] | None = None,
         host: str = "127.0.0.1",
     ) -> None:
+        super().__init__(host)
         self.script = {stage: deque(acts) for stage, acts in (script or {}).items()}
         self.extensions = extensions
         self.tls = tls
@@ -109,28 +111,6 @@ class FakeRelay:
         self.accepting = threading.Lock()
         self.sessions: list[Session] = []
         self.reached = threading.Condition()
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server((host, 0))
-        self.port: int = self._listener.getsockname()[1]
-
-    def __enter__(self) -> FakeRelay:
-        self._start(self._accept)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for session in self.sessions:
-            with suppress(OSError):
-                session.sock.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(10)
-            assert not thread.is_alive()
 
     @property
     def commands(self) -> list[str]:
@@ -139,44 +119,34 @@ class FakeRelay:
 
     def drop_connections(self) -> None:
         """Close every connection, as a relay does with idle ones, and wait until they are."""
-        for session in self.sessions:
-            with suppress(OSError):
-                session.sock.shutdown(socket.SHUT_RDWR)
-            assert session.closed.wait(10)
+        self.break_connections()
+        assert all(session.closed.wait(10) for session in self.sessions)
 
     def go_down(self) -> None:
         """Refuse connections from now on, and break those that there are."""
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self.close()
         # Bound and not listening, so that it is refused and nobody else gets the port meanwhile.
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind(("127.0.0.1", self.port))
-        for session in self.sessions:
-            with suppress(OSError):
-                session.sock.shutdown(socket.SHUT_RDWR)
+        self.break_connections()
 
     def come_up(self) -> None:
         """Take connections again."""
         self._listener.listen()
-        self._start(self._accept)
+        self.listen()
 
-    def _start(self, run: Callable[[], None]) -> None:
-        thread = threading.Thread(target=run, daemon=True)
-        self._threads.append(thread)
-        thread.start()
+    def break_connections(self) -> None:
+        """End those that there are; one by TLS has a socket of its own."""
+        super().break_connections()
+        for session in self.sessions:
+            with suppress(OSError):
+                session.sock.shutdown(socket.SHUT_RDWR)
 
-    def _accept(self) -> None:
-        listener = self._listener
-        with suppress(OSError):
-            while True:
-                sock, _ = listener.accept()
-                session = Session(sock)
-                self.sessions.append(session)
-                self._start(lambda session=session: self._serve(session))  # type: ignore[misc]
-
-    def _serve(self, session: Session) -> None:
+    def serve(self, sock: socket.socket) -> None:
+        """Have one conversation by SMTP."""
+        session = Session(sock)
+        self.sessions.append(session)
         try:
             _Conversation(self, session).run()
         except (OSError, ssl.SSLError, _Over):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
 from mta.container import Container
 from mta.events import Event, EventKind, StatusChange
-from mta.leases import SMALL_MAIL
+from mta.leases import SMALL_MAIL, Leases, Turned
 from mta.outcomes import Answer, Outcome, Status
 from mta.providers.base import Outgoing
 from mta.service import ServiceState
@@ -62,6 +64,36 @@ def test_submit_when_sent_then_the_author_is_told_in_order(station: Start) -> No
     assert (notice.owner, notice.submission_id, notice.status) == ("ann", submission.id, Status.SENT)
     assert (notice.recipient, notice.provider) == ("bob@example.com", "smtp")
     assert EventKind.OK in sending.kinds()
+
+
+def test_results_when_there_is_a_backlog_then_many_share_a_turn(
+    station: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn, written = Leases.turn, []
+
+    def watched(leases: Leases, *words: Any, **more: Any) -> Turned:
+        turned = turn(leases, *words, **more)
+        written.append(len(turned.applied))
+        return turned
+
+    monkeypatch.setattr(Leases, "turn", watched)
+    pauses = random.Random(1)
+
+    def answer(_: Outgoing) -> Answer:
+        time.sleep(pauses.uniform(0.01, 0.05))
+        return Answer(Outcome.ACCEPTED, "taken")
+
+    sending = station(
+        Scripted("smtp", answer, concurrency=8), settings=ContainerSettings(turn=1.0), begin=False
+    )
+    submissions = [sending.submit() for _ in range(80)]
+    sending.container.start()
+    for submission in submissions:
+        sending.wait_for(submission, Status.SENT)
+    turns = [number for number in written if number]
+    assert sum(turns) == 80
+    # Those behind come to an end with the backlog; before that each waits until what was claimed ahead is used up.
+    assert min(turns[:7]) > 4
 
 
 def test_watch_when_a_change_is_told_then_it_is_on_disk(station: Start) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import smtplib
 import socket
+import ssl
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from mta.incoming import IncomingMail
-from mta.listener import CONNECTIONS, LARGEST, RECIPIENTS, Listener, Looping
+from mta.listener import LARGEST, RECIPIENTS, Listener, Looping
+from mta.smtpserver import CONNECTIONS, ServerCertificate
+from tests.fakes.certificates import make_certificate
 
 RAW = b"From: eve@example.org\r\nSubject: Hi\r\n\r\n.dot\r\n\xc3\xa9 8-bit\r\n\r\n"
 
@@ -118,4 +123,64 @@ def test_an_address_when_taken_then_said_at_start(box: Box) -> None:
         listener = Listener("127.0.0.1", taken.getsockname()[1], "example.com", box.knows, box.deliver)
         with pytest.raises(OSError, match="in use"):
             listener.start()
+        listener.stop()
+
+
+def test_tls_when_there_is_a_certificate_then_by_starttls_and_a_renewed_one_counts_at_once(
+    box: Box, tmp_path: Path
+) -> None:
+    made = make_certificate(tmp_path)
+    listener = Listener(
+        "127.0.0.1",
+        0,
+        "example.com",
+        box.knows,
+        box.deliver,
+        certificate=ServerCertificate(tmp_path / "server.pem"),
+    )
+    listener.start()
+
+    def shown() -> bytes:
+        with smtplib.SMTP("127.0.0.1", listener.port, timeout=10) as client:
+            client.starttls(context=ssl.create_default_context(cafile=made.ca))
+            client.ehlo()
+            assert "auth" not in client.esmtp_features
+            client.sendmail("eve@example.org", ["ann@example.com"], RAW)
+            assert isinstance(client.sock, ssl.SSLSocket)
+            return client.sock.getpeercert(binary_form=True) or b""
+
+    try:
+        first = shown()
+        time.sleep(0.01)
+        make_certificate(tmp_path)
+        second = shown()
+        (tmp_path / "server.pem").write_text("half of it")
+        assert shown() == second != first
+    finally:
+        listener.stop()
+    assert [mail.raw for mail in box.mails] == [RAW] * 3
+
+
+def test_connections_when_tls_came_about_then_counted_once_and_let_go(box: Box, tmp_path: Path) -> None:
+    made = make_certificate(tmp_path)
+    certificate = ServerCertificate(tmp_path / "server.pem")
+    listener = Listener("127.0.0.1", 0, "x.example", box.knows, box.deliver, certificate=certificate)
+    listener.start()
+    context = ssl.create_default_context(cafile=made.ca)
+    try:
+        for _ in range(2):
+            clients = [smtplib.SMTP("127.0.0.1", listener.port, timeout=10) for _ in range(CONNECTIONS)]
+            for client in clients:
+                client.starttls(context=context)
+                assert client.noop()[0] == 250
+            for client in clients:
+                client.quit()
+        broken = smtplib.SMTP("127.0.0.1", listener.port, timeout=10)
+        broken.putcmd("STARTTLS")
+        broken.getreply()
+        broken.send(b"this is no TLS\r\n\r\n" * 20)
+        broken.close()
+        with smtplib.SMTP("127.0.0.1", listener.port, timeout=10) as after:
+            assert after.noop()[0] == 250
+    finally:
         listener.stop()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mta.tree import needs_mime, read_tree
+from mta.tree import is_plain, needs_mime, read_tree
 from tests.mta.corpus import CORPUS, by_hand, multipart
 
 
@@ -46,6 +46,37 @@ def test_tree_when_read_then_every_part_with_its_place() -> None:
 )
 def test_mail_when_it_needs_mime_then_says_what_for(name: str, what: str) -> None:
     assert needs_mime(read_tree(CORPUS[name])) == what
+
+
+def test_mail_when_a_glance_says_plain_then_it_needs_no_mime() -> None:
+    plain = {name for name, raw in CORPUS.items() if is_plain(raw)}
+    assert plain
+    assert {needs_mime(read_tree(CORPUS[name])) for name in plain} == {""}
+    assert not is_plain(by_hand("Content-Type: application/pdf", " \n"))
+    assert not is_plain(by_hand("Dkim-Signature: v=1"))
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                b"\r\n",
+                b"\n",
+                b" ",
+                b"a",
+                b"Content-Type:",
+                b"image/png",
+                b"MULTIPART/signed",
+                b"DKIM-Signature:",
+                b"application/pkcs7-mime",
+            ]
+        ),
+        max_size=12,
+    )
+)
+def test_octets_when_a_glance_says_plain_then_no_second_look_finds_more(pieces: list[bytes]) -> None:
+    raw = b"".join(pieces)
+    assert not (is_plain(raw) and needs_mime(read_tree(raw)))
 
 
 def test_mail_when_signed_below_the_top_then_needs_mime_too() -> None:

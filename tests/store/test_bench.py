@@ -31,7 +31,7 @@ def test_raw_put_when_beside_a_put_of_the_store_then_writes_the_same_rows(sql_da
 
 
 def test_raw_connection_when_on_sqlite_then_as_durable_as_the_store(database: Database) -> None:
-    pragmas = ("journal_mode", "synchronous", "wal_autocheckpoint")
+    pragmas = ("journal_mode", "synchronous", "wal_autocheckpoint", "cache_size")
     with raw_connection(database) as raw, database.read() as connection:
         for pragma in pragmas:
             own = connection.exec_driver_sql(f"PRAGMA {pragma}").scalar()

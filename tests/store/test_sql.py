@@ -152,6 +152,36 @@ def test_write_when_many_wait_then_they_share_one_transaction(sql_database: Data
     assert batches == [list(range(40))]
 
 
+def test_write_when_it_has_time_then_it_shares_the_commit_of_one_that_has_none(
+    sql_database: Database,
+) -> None:
+    batches = []
+
+    def operation(_: Connection, batch: Sequence[int]) -> Sequence[int]:
+        batches.append(sorted(batch))
+        return batch
+
+    words = {"patience": 30.0}
+    patient = [threading.Thread(target=sql_database.write, args=(operation, n), kwargs=words) for n in (1, 2)]
+    for thread in patient:
+        thread.start()
+    deadline = time.monotonic() + 10
+    while len(sql_database._waiting) < 2 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    sql_database.write(operation, 3)
+    for thread in patient:
+        thread.join(10)
+    assert batches == [[1, 2, 3]]
+
+
+def test_write_when_it_has_time_and_nobody_comes_then_written_once_that_is_over(
+    sql_database: Database,
+) -> None:
+    began = time.monotonic()
+    assert sql_database.write(lambda _, batch: batch, 1, patience=0.1) == 1
+    assert 0.1 <= time.monotonic() - began < 10
+
+
 def test_write_when_one_of_a_batch_fails_then_only_its_caller_hears(sql_database: Database) -> None:
     store = SqlStore(sql_database)
 
