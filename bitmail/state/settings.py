@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,8 +23,9 @@ from bitmail.suppressions import Suppression
 from bitmail.tokens import MAY, Scope, Token
 from bitmail.view import number
 from bitmail.webhooks import EVERY, LONGEST_URL, Webhook
-from bitmail.words import browser_name, day_time
+from bitmail.words import STATUS_WORDS, browser_name, day_time
 from mta.calls import CALLED_FOR
+from mta.outcomes import Status
 
 ACTIONS = {
     Action.CREATED: N_("account created"),
@@ -305,7 +307,7 @@ class SettingsState(rx.State):
             WebhookRow(
                 one.id,
                 one.url,
-                "everything" if one.statuses == CALLED_FOR else ", ".join(sorted(one.statuses)),
+                _told(one.statuses),
                 _state(one, zone),
                 one.is_off or bool(one.failing_since),
             )
@@ -333,6 +335,13 @@ class SettingsState(rx.State):
         self.theme, self.density = wanted.theme.value, wanted.density.value
         self.images, self.editor = wanted.images.value, wanted.editor.value
         self.undo, self.shortcuts = str(wanted.undo), wanted.shortcuts
+
+
+def _told(statuses: Collection[Status]) -> str:
+    """What a webhook is told."""
+    if CALLED_FOR.issubset(statuses):
+        return _("everything")
+    return ", ".join(_(STATUS_WORDS[status]) for status in sorted(statuses))
 
 
 def _state(webhook: Webhook, zone: ZoneInfo) -> str:
