@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(path for path in (ROOT / "bitmail/pages").glob("*.py") if path.stem != "ops")
 SHOWN = {"aria_label", "title", "placeholder", "alt", "label", "hint"}
 """Arguments of a component that a person sees or hears."""
-NAMES = {"BitMail", "English", "Dansk", "Grace Hopper"}
+NAMES = {"BitMail", "English", "Dansk", "Grace Hopper", "https://example.com/hook"}
 """What is called the same in every language."""
 OTHERS = [language for language in Language if language is not Language.ENGLISH]
 _PLACE = re.compile(r"\{(\w+)\}")
