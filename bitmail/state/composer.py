@@ -441,7 +441,7 @@ class Composer(rx.State, mixin=True):
         if not not_before:
             return rx.redirect(routes.mail(routes.SENT, sent.id))
         count = len(sent.submission.deliveries)
-        text = ngettext("Queued for {count} person", "Queued for {count} people", count)
+        text = ngettext("Queued for {count} person", "Queued for {count} people", count, count=count)
         if self._later:
             at = datetime.fromtimestamp(not_before, ZoneInfo(me.zone))
             text = _("Scheduled for {time}", time=moment(at, _("EEEE, d MMMM, HH:mm")))
@@ -511,7 +511,7 @@ class Composer(rx.State, mixin=True):
         if shown_people != self.people:
             self.people = shown_people
         count = sum(len(people[name]) for name in ("to", "cc", "bcc"))
-        self.summary = f"{count} {'recipient' if count == 1 else 'recipients'}" if count > 1 else ""
+        self.summary = _("{count} recipients", count=count) if count > 1 else ""
         self.title = fields.get("subject", "").strip()[:80]
 
     async def _show_files(self, me: Session) -> None:
