@@ -21,6 +21,7 @@ from bitmail.model import MailModel
 from bitmail.operations import Operations
 from bitmail.postroom import PostRoom, every
 from bitmail.quota import Limits
+from bitmail.rates import Paces
 from bitmail.server import ServerError
 from bitmail.settings import Settings
 from bitmail.shutdown import ExitStatus
@@ -95,6 +96,7 @@ class Service:
         hooks: where providers call.
         listeners: take mail by SMTP, where that is on.
         metrics: what is counted in this process.
+        paces: how fast accounts call the API of this process.
         secret: shared by every process on this store, never shown.
         pages: the open pages.
         is_demo: no provider is configured, so mail comes back to its author.
@@ -115,6 +117,7 @@ class Service:
         migrate(self.database, MTA_MIGRATIONS, MTA_VERSION_TABLE)
         self._storage = self._open_storage()
         self.metrics = WebMetrics()
+        self.paces = Paces(time.monotonic)
         self.store, self.blobs = MeasuredStore(self._storage.store, self.metrics), self._storage.blobs
         self.container = self._make_container(when_nobody_left)
         self.secret = self._shared_secret()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from enum import Enum, auto
 
 from starlette.requests import Request
@@ -11,7 +10,7 @@ from starlette.requests import Request
 from bitmail.api.refusals import Forbidden, Unknown
 from bitmail.current import off_loop, service
 from bitmail.errors import TooMany
-from bitmail.rates import STUBBORN, Paces
+from bitmail.rates import STUBBORN
 from bitmail.sessions import Session
 from bitmail.tokens import PREFIX, Scope
 
@@ -29,9 +28,6 @@ class Needs(Enum):
     """Whoever proves by HTTP Basic who they are; the operation itself sees to that."""
     A_SESSION = auto()
     """A session alone, no token."""
-
-
-_paces = Paces(time.monotonic)
 
 
 def secret_of(request: Request) -> str:
@@ -62,7 +58,7 @@ async def caller_of(request: Request, needs: Needs | Scope) -> Session:
             return session
     known = await _known(request, needs)
     if needs is not Scope.SEND:
-        wait = _paces.wait_for(known.user, at_most=STUBBORN)
+        wait = service().paces.wait_for(known.user, at_most=STUBBORN)
         if wait > STUBBORN:
             raise TooMany(wait)
         if wait:

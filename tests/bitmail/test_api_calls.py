@@ -8,7 +8,6 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from bitmail.api import callers
 from bitmail.mailboxes import MailboxName
 from bitmail.rates import AT_ONCE, PER_SECOND, STUBBORN, Paces
 from bitmail.service import Service
@@ -90,13 +89,13 @@ def test_caller_when_too_fast_then_waits_and_when_far_too_fast_then_told_to() ->
 
 
 def test_calls_when_far_too_fast_then_429_with_the_time_to_wait_and_others_go_on(
-    service: Service, api: Api, monkeypatch: pytest.MonkeyPatch
+    service: Service, api: Api
 ) -> None:
-    monkeypatch.setattr(callers, "_paces", Paces(lambda: 0.0))
+    service.paces = Paces(lambda: 0.0)
 
     async def calls() -> None:
         async with logged_in(api()) as client, logged_in(api(), "bob") as other:
-            while callers._paces.wait_for("ada", at_most=STUBBORN) <= STUBBORN:
+            while service.paces.wait_for("ada", at_most=STUBBORN) <= STUBBORN:
                 pass
             answer = await client.get("/api/mailboxes")
             assert (answer.status_code, int(answer.headers["retry-after"])) == (429, int(STUBBORN) + 1)

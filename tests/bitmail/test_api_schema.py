@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from schemathesis.config import SchemathesisConfig
 
-from bitmail import rates
 from bitmail.api import catalogue
 from bitmail.mailboxes import MailboxName
+from bitmail.rates import Paces
 from bitmail.service import Service
 from bitmail.tokens import Scope
 from mta.incoming import IncomingMail
@@ -57,10 +57,15 @@ class Running:
     named: dict[str, Iterator[Any]]
 
 
+seconds = itertools.count()
+
+
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     service = make_service(tmp_path_factory.mktemp("var"))
     service.start()
+    # Calls do not wait: how fast one may call has tests of its own.
+    service.paces = Paces(lambda: next(seconds))
     model = service.model
     author, _ = model.log_in("ada", PASSWORD)
     for number in range(60):
@@ -93,21 +98,15 @@ schema = schemathesis.openapi.from_dict(catalogue.document(), config=CONFIG)
 schemathesis.openapi.media_type("message/rfc822", st.just(RAW) | st.binary(max_size=300))
 
 
-@pytest.fixture
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls do not wait: how fast one may call has tests of its own."""
-    monkeypatch.setattr(rates.Paces, "wait_for", lambda *_, **__: 0.0)
-
-
 @schema.parametrize()
 @settings(
     max_examples=20,
     deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.too_slow],
 )
 def test_every_operation_when_asked_as_described_and_otherwise_then_answers_as_described(
-    case: schemathesis.Case, running: Running, unhurried: None
+    case: schemathesis.Case, running: Running
 ) -> None:
     _make_real(case, running)
     answer = case.call_and_validate(base_url=running.url, timeout=20, **_proof(case, running))
