@@ -61,13 +61,13 @@ class Preferences:
 
     display_name: str = ""
     zone: str = ""
-    language: str = ""
     theme: Theme = Theme.SYSTEM
     density: Density = Density.NORMAL
     images: Images = Images.ASK
     editor: Editor = Editor.PLAIN
     undo: int = 10
     shortcuts: bool = True
+    language: str = ""
 
 
 UNDO_CHOICES = (0, 5, 10, 20, 30)
