@@ -52,6 +52,37 @@ def build(context, python=""):
 
 
 @task
+def messages(context):
+    """Bring the catalogues of the web-mail's languages up to date with its sources."""
+    with tempfile.TemporaryDirectory() as folder:
+        template = f"{folder}/bitmail.pot"
+        found = [
+            "-F",
+            "babel.cfg",
+            "-k",
+            "N_",
+            "--add-location=file",
+            "--no-wrap",
+            "--sort-by-file",
+            "--omit-header",
+        ]
+        run_module("babel.messages.frontend", "-q", "extract", *found, "-o", template, "bitmail")
+        kept = ["--no-wrap", "--no-fuzzy-matching", "--ignore-obsolete", "--ignore-pot-creation-date"]
+        run_module(
+            "babel.messages.frontend",
+            "-q",
+            "update",
+            *kept,
+            "-D",
+            "bitmail",
+            "-i",
+            template,
+            "-d",
+            "bitmail/locale",
+        )
+
+
+@task
 def lock(context):
     """Pin what servers get, with hashes, to what is installed here."""
     from deploy import lock

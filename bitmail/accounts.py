@@ -9,16 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bitmail.catalogue import N_, _
 from bitmail.errors import LogInRefused
 from bitmail.passwords import Passwords, check_length, check_new
 from store import Entry, JsonStore
 
-WRONG = "That name and password do not go together. Check both and try again."
-BAD_NAME = (
+WRONG = N_("That name and password do not go together. Check both and try again.")
+BAD_NAME = N_(
     "A name is 1 to 64 of a-z, 0-9, dot, dash and underscore, and begins and ends with a letter or digit."
 )
-WRONG_NOW = "That is not your password of now. Type it again."
-LOCKED = "This account is locked. Ask the operator of this server."
+WRONG_NOW = N_("That is not your password of now. Type it again.")
+LOCKED = N_("This account is locked. Ask the operator of this server.")
 RESERVED = frozenset(
     (
         "abuse",
@@ -126,9 +127,9 @@ class Accounts:
                 return account
             entry = self._find(canonical)
         if not self._passwords.is_right(entry.data["password"] if entry else None, password) or entry is None:
-            raise LogInRefused(WRONG)
+            raise LogInRefused(_(WRONG))
         if entry.data.get("locked"):
-            raise LogInRefused(LOCKED)
+            raise LogInRefused(_(LOCKED))
         if self._passwords.is_outdated(entry.data["password"]):
             self._store.update_by_id(
                 entry.id,
@@ -163,7 +164,7 @@ class Accounts:
         """
         entry = self._find(name)
         if not self._passwords.is_right(entry.data["password"] if entry else None, password):
-            raise LogInRefused(WRONG_NOW)
+            raise LogInRefused(_(WRONG_NOW))
 
     def change_password(self, name: str, new: str) -> None:
         """Give the account another password.
@@ -251,9 +252,11 @@ class Accounts:
         """
         canonical = name.strip().casefold().removesuffix(f"@{self._domain}")
         if not _NAME.fullmatch(canonical):
-            raise LogInRefused(BAD_NAME)
+            raise LogInRefused(_(BAD_NAME))
         if canonical in RESERVED:
-            raise LogInRefused(f"The name “{canonical}” is kept for the service. Choose another.")
+            raise LogInRefused(
+                _("The name “{canonical}” is kept for the service. Choose another.", canonical=canonical)
+            )
         return canonical
 
     def _find(self, name: str) -> Entry | None:
@@ -263,7 +266,7 @@ class Accounts:
     def _existing(self, name: str) -> Entry:
         entry = self._find(self.canonical(name))
         if entry is None:
-            raise LogInRefused(f"There is no account “{name}” here.")
+            raise LogInRefused(_("There is no account “{name}” here.", name=name))
         return entry
 
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from bitmail.catalogue import _, decimal
 from bitmail.erasure import erase
 from bitmail.errors import FieldError, Unsendable
 from mta.email import Attachment
@@ -55,7 +56,7 @@ def encoded_size(size: int) -> int:
 
 def megabytes(octets: int) -> str:
     """A size in words: `19.0 MB`, `12 KB`."""
-    return f"{octets / _MB:.1f} MB" if octets >= _MB // 10 else f"{-(-octets // 1024)} KB"
+    return f"{decimal(octets / _MB, '0.0')} MB" if octets >= _MB // 10 else f"{-(-octets // 1024)} KB"
 
 
 def check_total(files: Iterable[tuple[str, int]]) -> None:
@@ -72,12 +73,27 @@ def check_total(files: Iterable[tuple[str, int]]) -> None:
         total += encoded_size(size)
         if number > MOST:
             raise Unsendable(
-                (FieldError("attachments", name, f"“{name}” is one too many: a mail carries {MOST} files."),)
+                (
+                    FieldError(
+                        "attachments",
+                        name,
+                        _("“{name}” is one too many: a mail carries {most} files.", name=name, most=MOST),
+                    ),
+                )
             )
         if total > LIMIT:
-            alone = f"“{name}” has {megabytes(size)}, which are {megabytes(encoded_size(size))} in a mail"
-            others = "" if total == encoded_size(size) else f", {megabytes(total)} with the other files"
-            reason = f"{alone}{others}; {megabytes(LIMIT)} fit."
+            alone = _(
+                "“{name}” has {size}, which are {encoded} in a mail",
+                name=name,
+                size=megabytes(size),
+                encoded=megabytes(encoded_size(size)),
+            )
+            others = (
+                ""
+                if total == encoded_size(size)
+                else _(", {total} with the other files", total=megabytes(total))
+            )
+            reason = _("{alone}{others}; {limit} fit.", alone=alone, others=others, limit=megabytes(LIMIT))
             raise Unsendable((FieldError("attachments", name, reason),))
 
 

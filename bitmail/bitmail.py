@@ -22,6 +22,7 @@ from bitmail.live import Live
 from bitmail.monitor import Monitor
 from bitmail.operations import Operations
 from bitmail.pages import compose, contacts, login, mailbox, ops, settings, shell
+from bitmail.pages.words import _, lang
 from bitmail.shield import Shield
 from bitmail.state.compose import ComposeState
 from bitmail.state.contacts import ContactsState
@@ -87,7 +88,7 @@ def failed(exception: Exception) -> None:
 
 def around() -> rx.Component:
     """What every page is surrounded by, and what outlives it."""
-    return rx.fragment(shell.connection(), compose.windows())
+    return rx.fragment(lang(), shell.connection(), compose.windows())
 
 
 http = api()
@@ -106,17 +107,17 @@ http.add_route("/_upload", upload(app), methods=["POST"])
 app.add_middleware(Gate())
 app.register_lifespan_task(lifespan)
 
-app.add_page(login.login, route=routes.LOG_IN, title="Log in · BitMail", on_load=LogInState.show)
+app.add_page(login.login, route=routes.LOG_IN, title=shell.named(_("Log in")), on_load=LogInState.show)
 LISTS = (
-    (routes.INBOX, "Inbox"),
-    (routes.DRAFTS, "Drafts"),
-    (routes.OUTBOX, "Outbox"),
-    (routes.SENT, "Sent"),
-    (routes.ARCHIVE, "Archive"),
-    (routes.SPAM, "Spam"),
-    (routes.TRASH, "Trash"),
-    (routes.FOLDER, "Folder"),
-    (routes.SEARCH, "Search"),
+    (routes.INBOX, _("Inbox")),
+    (routes.DRAFTS, _("Drafts")),
+    (routes.OUTBOX, _("Outbox")),
+    (routes.SENT, _("Sent")),
+    (routes.ARCHIVE, _("Archive")),
+    (routes.SPAM, _("Spam")),
+    (routes.TRASH, _("Trash")),
+    (routes.FOLDER, _("Folder")),
+    (routes.SEARCH, _("Search")),
 )
 # What a page is opened for comes first, what stands beside it last.
 for route, name in LISTS:
@@ -137,7 +138,7 @@ for route, name in LISTS:
 app.add_page(
     settings.settings,
     route=routes.SETTINGS,
-    title="Settings · BitMail",
+    title=shell.named(_("Settings")),
     on_load=[SessionState.enter, SettingsState.open, SessionState.look, ComposeState.follow],
 )
 app.add_page(
@@ -147,14 +148,14 @@ app.add_page(
     on_load=[SessionState.enter, OpsState.open, SessionState.look, ComposeState.follow],
 )
 app.add_page(
-    mailbox.mailbox(routes.INBOX, "Inbox"),
+    mailbox.mailbox(routes.INBOX, _("Inbox")),
     route=routes.COMPOSE,
-    title="New message · BitMail",
+    title=shell.named(_("New message")),
     on_load=[SessionState.enter, SessionState.look, ComposeState.arrive],
 )
 app.add_page(
     contacts.contacts,
     route=routes.CONTACTS,
-    title="Contacts · BitMail",
+    title=shell.named(_("Contacts")),
     on_load=[SessionState.enter, ContactsState.open, SessionState.look, ComposeState.follow],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bitmail.retelling import retold
 from mta.addresses import BadAddress, parse_address
 from mta.pieces import split_addresses
 
@@ -59,7 +60,7 @@ def _chip(text: str, line: int, start: int, end: int) -> Chip:
     try:
         address = parse_address(text)
     except BadAddress as error:
-        return Chip(text, text, f"{error}.", line, start, end, text)
+        return Chip(text, text, f"{error.value}: {retold(error.reason)}.", line, start, end, text)
     return Chip(address.name or address.email, address.header, "", line, start, end, text)
 
 

@@ -8,8 +8,10 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from bitmail.catalogue import _, decimal
 from bitmail.drafts import storable
 from bitmail.errors import FieldError, NoSuchContact, Unsendable
+from bitmail.retelling import retold
 from mta.addresses import Address, BadAddress, parse_address
 from store import Entry, JsonStore
 
@@ -171,19 +173,23 @@ class Contacts:
             typed = parse_address(storable(email))
             address = Address(" ".join(storable(name).split()) or typed.name, typed.local, typed.domain)
         except BadAddress as error:
-            raise Unsendable((FieldError("email", error.value, f"{error}."),)) from None
+            raise Unsendable(
+                (FieldError("email", error.value, f"{error.value}: {retold(error.reason)}."),)
+            ) from None
         named = _group_names(groups)
         place = {"contacts of": user, "key": address.key}
         there = self._store.get(place, limit=1)
         before = self._own(user, id) if id is not None else there[0] if there else None
         if id is not None and there and there[0].id != id:
-            reason = f"{address.email} is a contact already."
+            reason = _("{email} is a contact already.", email=address.email)
             raise Unsendable((FieldError("email", address.email, reason),))
         if before is None and self._store.count({"contacts of": user}) >= MOST:
-            raise Unsendable((FieldError("email", "", f"{MOST:,} contacts are all there may be."),))
+            raise Unsendable(
+                (FieldError("email", "", _("{most} contacts are all there may be.", most=decimal(MOST))),)
+            )
         data = place | self._found_by(user, address) | _data(address, named)
         if before is None:
-            id, _ = self._store.put_if_absent(place, data | {"uses": "0", "last": "0"})
+            id, _created = self._store.put_if_absent(place, data | {"uses": "0", "last": "0"})
         else:
             gone = {
                 key: "" for key in before.data if key.startswith(("begins ", "group ")) and key not in data
@@ -223,7 +229,7 @@ class Contacts:
     def _own(self, user: str, id: int) -> Entry:
         entry = self._store.get_by_id(id)
         if entry is None or entry.data.get("contacts of") != user:
-            raise NoSuchContact("This contact is not here any more.")
+            raise NoSuchContact(_("This contact is not here any more."))
         return entry
 
     def _found_by(self, user: str, address: Address) -> dict[str, str]:

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from http.cookies import CookieError, SimpleCookie
 from typing import ParamSpec, TypeVar
 
+from bitmail.catalogue import chosen, speak
 from bitmail.service import Service
 from bitmail.sessions import Session
 
@@ -52,9 +53,15 @@ def caller() -> Session:
     return _caller.get()
 
 
-def call_as(session: Session) -> None:
-    """Have `caller` answer this session for the rest of the event."""
+def call_as(session: Session, accepted: str = "") -> None:
+    """Have `caller` answer this session for the rest of the event, in the person's language.
+
+    Args:
+        session: whose event it is.
+        accepted: the header by which the browser says which languages it likes.
+    """
     _caller.set(session)
+    speak(chosen(session.language, accepted))
 
 
 async def off_loop(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -20,6 +20,7 @@ from enum import StrEnum
 
 from bitmail.accounts import Account, Accounts, SignUp
 from bitmail.audit import Action, Audit
+from bitmail.catalogue import N_, _
 from bitmail.errors import CodeNeeded, LogInRefused, TooMany
 from bitmail.invitations import Invitations
 from bitmail.passwords import check_new
@@ -41,11 +42,11 @@ NEW_ACCOUNTS = Allowance(free=50, wait=60.0, most=3600.0)
 """Accounts made from one network address."""
 TICKET = 300.0
 """Seconds between the password and the code."""
-OPERATOR = (
+OPERATOR = N_(
     "An operator's account is made by an invitation. Run python -m bitmail invite on the server, "
     "and open the address that it prints."
 )
-EXPIRED = "That took too long. Log in again."
+EXPIRED = N_("That took too long. Log in again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ class Door:
         """
         words = self._unsigned("ticket", ticket)
         if words is None or float(words[1]) < self._clock():
-            raise LogInRefused(EXPIRED)
+            raise LogInRefused(_(EXPIRED))
         name = words[0]
         self._check_code(name, code, client)
         return self._let_in(self._accounts.account(name), client, self._nonce(client.device, name))
@@ -224,7 +225,7 @@ class Door:
         is_invited = self._sign_up is SignUp.INVITE or is_operator
         if is_invited and not self._invitations.use(client.invitation, name):
             if is_operator:
-                raise LogInRefused(OPERATOR)
+                raise LogInRefused(_(OPERATOR))
             return self._accounts.log_in(name, password, may_create=False)
         account = None
         try:

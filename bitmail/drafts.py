@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from bitmail.attachments import Attachments
+from bitmail.catalogue import _, decimal
 from bitmail.errors import FieldError, Overtaken, Unsendable
 from bitmail.mailboxes import MailboxName
 from bitmail.quota import NO_LIMITS, Quota
@@ -170,7 +171,9 @@ class Drafts:
                 return max(revision, 1) if hold is None else revision
             if hold and writer != entry.data.get("writer") and hold.revision != revision:
                 raise Overtaken(
-                    "This draft was changed in another window. What you write here is kept as a draft of its own."
+                    _(
+                        "This draft was changed in another window. What you write here is kept as a draft of its own."
+                    )
                 )
             changes = self._data(draft, TYPED) | {"revision": str(revision + 1), "writer": writer}
             expected = _place(user, draft.key)
@@ -279,7 +282,13 @@ def check_size(draft: Draft) -> None:
     """Raise `Unsendable` naming each field that is longer than can be kept."""
     errors = tuple(
         FieldError(
-            name, "", f"This is too long: {len(getattr(draft, name)):,} characters, and {limit:,} fit."
+            name,
+            "",
+            _(
+                "This is too long: {length} characters, and {limit} fit.",
+                length=decimal(len(getattr(draft, name))),
+                limit=decimal(limit),
+            ),
         )
         for name, limit in _LIMITS.items()
         if len(getattr(draft, name)) > limit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bitmail.catalogue import _, ngettext
 from mta.errors import FieldError
 
 __all__ = ["AlreadySent", "FieldError", "LogInRefused", "NoSuchMail", "Refused", "Unsendable"]
@@ -20,8 +21,12 @@ class TooMany(LogInRefused):
 
     def __init__(self, seconds: float) -> None:
         wait = max(1, round(seconds + 0.5))
-        again = f"{wait} seconds" if wait < 120 else f"{round(wait / 60)} minutes"
-        super().__init__(f"Too many tries. Wait {again}, then try again.")
+        again = (
+            ngettext("{count} second", "{count} seconds", wait)
+            if wait < 120
+            else ngettext("{count} minute", "{count} minutes", round(wait / 60))
+        )
+        super().__init__(_("Too many tries. Wait {again}, then try again.", again=again))
         self.seconds = wait
 
 
@@ -33,7 +38,7 @@ class CodeNeeded(Refused):
     """
 
     def __init__(self, ticket: str) -> None:
-        super().__init__("Type the code that your authenticator app shows, or one of your recovery codes.")
+        super().__init__(_("Type the code that your authenticator app shows, or one of your recovery codes."))
         self.ticket = ticket
 
 

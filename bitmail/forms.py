@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from bitmail.catalogue import chosen, speak
 from bitmail.current import SESSION_COOKIE, cookie, off_loop, service, session_of
 from bitmail.door import TICKET, Client, Entered
 from bitmail.errors import CodeNeeded, LogInRefused
@@ -36,6 +37,7 @@ _YEAR = 366 * 86_400
 
 async def enter(request: Request) -> Response:
     """The log-in form: name and password."""
+    _speak(request)
     form = await request.form(max_files=0, max_fields=5)
     name, password = str(form.get("name", ""))[:320], str(form.get("password", ""))[:1000]
     invitation, page = str(form.get("invitation", ""))[:100], str(form.get("next", ""))
@@ -53,6 +55,7 @@ async def enter(request: Request) -> Response:
 
 async def enter_code(request: Request) -> Response:
     """The log-in form's second step: the code."""
+    _speak(request)
     form = await request.form(max_files=0, max_fields=5)
     page = str(form.get("next", ""))
     if "again" in form:
@@ -82,6 +85,7 @@ async def change_password(request: Request) -> Response:
     session = await session_of(request.headers.get("cookie", ""))
     if session is None:
         return RedirectResponse(LOG_IN, 303)
+    _speak(request, session.language)
     form = await request.form(max_files=0, max_fields=5)
     now, new = str(form.get("now", ""))[:1000], str(form.get("new", ""))[:1000]
     try:
@@ -99,6 +103,7 @@ async def delete_account(request: Request) -> Response:
     session = await session_of(request.headers.get("cookie", ""))
     if session is None:
         return RedirectResponse(LOG_IN, 303)
+    _speak(request, session.language)
     form = await request.form(max_files=0, max_fields=5)
     password = str(form.get("password", ""))[:1000]
     try:
@@ -152,6 +157,10 @@ def let_in(answer: Response, entered: Entered, request: Request) -> None:
     """Give the browser its session, and the mark by which it is known next time."""
     _set_cookie(answer, SESSION_COOKIE, entered.secret, int(LONGEST), request)
     _set_cookie(answer, DEVICE_COOKIE, entered.device, _YEAR, request)
+
+
+def _speak(request: Request, wanted: str = "") -> None:
+    speak(chosen(wanted, request.headers.get("accept-language", "")))
 
 
 def _set_cookie(answer: Response, name: str, value: str, age: int, request: Request) -> None:

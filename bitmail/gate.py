@@ -62,9 +62,10 @@ class Gate(Middleware):
             event.payload.update(clean(registered.handler.fn, event.payload))
         except Unfit:
             return StateUpdate()
-        session = await session_of(state.router_data.get("headers", {}).get("cookie", ""))
+        headers = state.router_data.get("headers", {})
+        session = await session_of(headers.get("cookie", ""))
         if session is None:
             return StateUpdate(events=Event.from_event_type(LogInState.event_handlers["ask"]))
-        call_as(session)
+        call_as(session, headers.get("accept-language", ""))
         logs.note(request=logs.new_request(), account=session.user)
         return None

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from bitmail.catalogue import _
 from bitmail.erasure import strip
 from bitmail.errors import NoSuchMail, Refused
 from bitmail.mail import PAGE, Mail, Moved, Only, Page, fits
@@ -126,7 +127,7 @@ class Mailboxes:
         """
         raw = self._blobs.get(self._entry(user, id).data.get("blob", ""))
         if raw is None:
-            raise NoSuchMail("This mail is not here any more. Go back to the list.")
+            raise NoSuchMail(_("This mail is not here any more. Go back to the list."))
         return raw
 
     def mark_read(self, user: str, id: int) -> bool:
@@ -151,7 +152,7 @@ class Mailboxes:
             Refused: there is no such place.
         """
         if not self._folders.is_place(user, to):
-            raise Refused("There is no such folder any more.")
+            raise Refused(_("There is no such folder any more."))
         entries = [entry for id in dict.fromkeys(ids) if (entry := self._find(user, id)) is not None]
         fitting = [entry for entry in entries if fits(Mail.of(entry), to)]
         moved = [Moved(entry.id, entry.data["mailbox"]) for entry in fitting]
@@ -250,7 +251,7 @@ class Mailboxes:
     def _entry(self, user: str, id: int) -> Entry:
         entry = self._find(user, id)
         if entry is None:
-            raise NoSuchMail("There is no such mail. Go back to the list.")
+            raise NoSuchMail(_("There is no such mail. Go back to the list."))
         return entry
 
     def _counted(self, matching: Mapping[str, str]) -> int:

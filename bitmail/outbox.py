@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from bitmail.accounts import Account
 from bitmail.attachments import Attachments, check_total
+from bitmail.catalogue import _, decimal
 from bitmail.contacts import Contacts
 from bitmail.drafts import SNIPPET, Draft, Drafts, storable
 from bitmail.erasure import erase
@@ -62,11 +63,17 @@ def email_of(
     answers = recipients.pop("reply_to")
     people = sum(len(addresses) for addresses in recipients.values())
     if not people and not errors:
-        errors.append(FieldError("to", "", "Nobody to send to yet. Type at least one address."))
+        errors.append(FieldError("to", "", _("Nobody to send to yet. Type at least one address.")))
     if people > MOST_RECIPIENTS:
         errors.append(
             FieldError(
-                "to", "", f"{people:,} recipients are more than one mail may have: {MOST_RECIPIENTS:,}."
+                "to",
+                "",
+                _(
+                    "{count} recipients are more than one mail may have: {most}.",
+                    count=decimal(people),
+                    most=decimal(MOST_RECIPIENTS),
+                ),
             )
         )
     try:
@@ -175,7 +182,7 @@ class Outbox:
         now = self._clock()
         if not_before > now + LATEST:
             raise Unsendable(
-                (FieldError("at", "", "That is too far away: a mail waits for a year at most."),)
+                (FieldError("at", "", _("That is too far away: a mail waits for a year at most.")),)
             )
         html, pictures = as_parts(html or draft.html)
         files = (*pictures, *self._attachments.load(author.name, draft.key), *attachments)
@@ -248,9 +255,9 @@ class Outbox:
         """
         entry = self._store.get_by_id(id)
         if entry is None or entry.data.get("user") != user:
-            raise NoSuchMail("There is no such mail. Go back to the list.")
+            raise NoSuchMail(_("There is no such mail. Go back to the list."))
         if not self._store.update_by_id(id, {"undoing": "1"}, expecting=_WAITING):
-            raise TooLate("It is too late to undo: the mail is on its way.")
+            raise TooLate(_("It is too late to undo: the mail is on its way."))
         return self._call_back(entry)
 
     def heard(self, submission: str, status: Status) -> None:
@@ -293,9 +300,13 @@ class Outbox:
         if gone:
             self._release(entry)
             raise TooLate(
-                "It is too late to undo: the mail is on its way."
+                _("It is too late to undo: the mail is on its way.")
                 if gone == len(deliveries)
-                else f"It was too late for {gone} of {len(deliveries)} recipients. The others do not get it."
+                else _(
+                    "It was too late for {late} of {all} recipients. The others do not get it.",
+                    late=gone,
+                    all=len(deliveries),
+                )
             )
         draft = Draft.from_json(_key_after_undo(data["send"]), data["draft"])
         self._drafts.save(data["user"], draft)
@@ -350,10 +361,10 @@ class Outbox:
         )
         entry = self._store.get_by_id(id)
         if entry is not None and "undone" in entry.data:
-            raise AlreadySent("This mail was called back. It is in Drafts again; send it from there.")
+            raise AlreadySent(_("This mail was called back. It is in Drafts again; send it from there."))
         if entry is None or (not created and entry.data["meaning"] != meaning):
             raise AlreadySent(
-                "This mail was sent before, with other words in it. Write the change as a new mail."
+                _("This mail was sent before, with other words in it. Write the change as a new mail.")
             )
         return SentMail(entry.id, self._finish(entry), float(entry.data.get("not_before", "0")))
 

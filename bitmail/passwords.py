@@ -9,13 +9,16 @@ from pathlib import Path
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from bitmail.catalogue import N_, _
 from bitmail.errors import LogInRefused
 
 SHORTEST, LONGEST = 8, 128
 """Characters of a password (NIST SP 800-63B, section 5.1.1.2)."""
-SHORT = f"A password has at least {SHORTEST} characters. Type a longer one."
-LONG = f"A password has at most {LONGEST} characters. Type a shorter one."
-COMMON = "That password is among the first that anybody would try. Choose one that only you would think of."
+SHORT = N_("A password has at least {shortest} characters. Type a longer one.")
+LONG = N_("A password has at most {longest} characters. Type a shorter one.")
+COMMON = N_(
+    "That password is among the first that anybody would try. Choose one that only you would think of."
+)
 
 _FIRST_TRIED = frozenset(Path(__file__).with_name("first-tried.txt").read_text(encoding="utf-8").split())
 _HASHES_AT_ONCE = 2
@@ -27,9 +30,9 @@ def check_length(password: str) -> None:
         LogInRefused: it is too short or too long to be anybody's password.
     """
     if len(password) < SHORTEST:
-        raise LogInRefused(SHORT)
+        raise LogInRefused(_(SHORT, shortest=SHORTEST))
     if len(password) > LONGEST:
-        raise LogInRefused(LONG)
+        raise LogInRefused(_(LONG, longest=LONGEST))
 
 
 def check_new(password: str, name: str) -> None:
@@ -46,7 +49,7 @@ def check_new(password: str, name: str) -> None:
     folded = password.casefold()
     own = {name, name * 2, f"{name}123", f"{name}1234", f"bitmail{name}"}
     if folded in _FIRST_TRIED or folded in own or len(set(folded)) < 3:
-        raise LogInRefused(COMMON)
+        raise LogInRefused(_(COMMON))
 
 
 class Passwords:

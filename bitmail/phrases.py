@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bitmail.catalogue import _, decimal
 from bitmail.drafts import TEXT_LIMIT, storable
 from bitmail.errors import FieldError, Unsendable
 from store import JsonStore
@@ -47,7 +48,11 @@ class Phrases:
             Unsendable: it is too long.
         """
         if len(text) > SIGNATURE_LIMIT:
-            reason = f"A signature has at most {SIGNATURE_LIMIT:,} characters; this has {len(text):,}."
+            reason = _(
+                "A signature has at most {most} characters; this has {length}.",
+                most=decimal(SIGNATURE_LIMIT),
+                length=decimal(len(text)),
+            )
             raise Unsendable((FieldError("signature", "", reason),))
         mine = {"kind": "signature", "user": user}
         id, created = self._store.put_if_absent(mine, mine | {"text": storable(text).strip("\n")})
@@ -76,11 +81,19 @@ class Phrases:
         """
         name = " ".join(storable(name).split())[:NAME_LIMIT]
         if not name:
-            raise Unsendable((FieldError("name", "", "A template needs a name."),))
+            raise Unsendable((FieldError("name", "", _("A template needs a name.")),))
         if len(text) > TEXT_LIMIT:
-            raise Unsendable((FieldError("text", "", f"A template has at most {TEXT_LIMIT:,} characters."),))
+            raise Unsendable(
+                (
+                    FieldError(
+                        "text", "", _("A template has at most {most} characters.", most=decimal(TEXT_LIMIT))
+                    ),
+                )
+            )
         if self._store.count({"templates of": user}) >= MOST_TEMPLATES:
-            raise Unsendable((FieldError("name", name, f"{MOST_TEMPLATES} templates are all there may be."),))
+            raise Unsendable(
+                (FieldError("name", name, _("{most} templates are all there may be.", most=MOST_TEMPLATES)),)
+            )
         words = {"subject": storable(subject), "text": storable(text)}
         place = {"templates of": user, "name": name}
         id, created = self._store.put_if_absent(place, place | words)

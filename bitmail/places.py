@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bitmail.catalogue import _
 from bitmail.errors import NoSuchFolder, Refused
 from store import JsonStore
 
@@ -75,7 +76,7 @@ class Folders:
         """
         entry = self._store.get_by_id(id)
         if entry is None or entry.data.get("user") != user or entry.data.get("kind") != "folder":
-            raise NoSuchFolder("There is no such folder. Pick one of those on the left.")
+            raise NoSuchFolder(_("There is no such folder. Pick one of those on the left."))
         return Folder(entry.id, entry.data["name"])
 
     def create(self, user: str, name: str) -> Folder:
@@ -86,11 +87,11 @@ class Folders:
         """
         name = self._free_name(user, name)
         if self._store.count({"user": user, "kind": "folder"}) >= MOST_FOLDERS:
-            raise Refused(f"There are {MOST_FOLDERS} folders already. Remove one first.")
+            raise Refused(_("There are {most} folders already. Remove one first.", most=MOST_FOLDERS))
         folder = {"user": user, "kind": "folder", "folded": name.casefold()}
         id, created = self._store.put_if_absent(folder, folder | {"name": name})
         if not created:
-            raise Refused(f"There is a folder “{name}” already. Choose another name.")
+            raise Refused(_("There is a folder “{name}” already. Choose another name.", name=name))
         return Folder(id, name)
 
     def rename(self, user: str, id: int, name: str) -> None:
@@ -127,13 +128,19 @@ class Folders:
     def _free_name(self, user: str, name: str) -> str:
         name = _clean(name)
         if not name:
-            raise Refused("A folder needs a name. Type one.")
+            raise Refused(_("A folder needs a name. Type one."))
         if len(name) > FOLDER_NAME:
-            raise Refused(f"This name has {len(name)} characters, and {FOLDER_NAME} fit. Type a shorter one.")
+            raise Refused(
+                _(
+                    "This name has {length} characters, and {most} fit. Type a shorter one.",
+                    length=len(name),
+                    most=FOLDER_NAME,
+                )
+            )
         known = {mailbox.value.casefold() for mailbox in MailboxName}
         match = {"user": user, "kind": "folder", "folded": name.casefold()}
         if name.casefold() in known or self._store.get(match, limit=1):
-            raise Refused(f"There is a folder “{name}” already. Choose another name.")
+            raise Refused(_("There is a folder “{name}” already. Choose another name.", name=name))
         return name
 
 

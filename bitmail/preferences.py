@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import TypeVar
 
+from bitmail.catalogue import Language, _
 from bitmail.drafts import storable
 from bitmail.errors import Refused
 from bitmail.words import is_zone
@@ -52,6 +53,7 @@ class Preferences:
     Attributes:
         display_name: the name that others see beside the address, or "".
         zone: an IANA time zone, or "" for the browser's.
+        language: the tag of one of ours, or "" for the browser's.
         theme, density, images, editor: as said there.
         undo: seconds in which a mail can be called back.
         shortcuts: whether single keys do something.
@@ -65,6 +67,7 @@ class Preferences:
     editor: Editor = Editor.PLAIN
     undo: int = 10
     shortcuts: bool = True
+    language: str = ""
 
 
 UNDO_CHOICES = (0, 5, 10, 20, 30)
@@ -111,15 +114,27 @@ def _changed(now: Preferences, field: str, value: str) -> Preferences:
         case "display_name":
             name = " ".join(storable(value).split())
             if len(name) > NAME_CHARACTERS:
-                raise Refused(f"A name has at most {NAME_CHARACTERS} characters; this has {len(name)}.")
+                raise Refused(
+                    _(
+                        "A name has at most {most} characters; this has {length}.",
+                        most=NAME_CHARACTERS,
+                        length=len(name),
+                    )
+                )
             return replace(now, display_name=name)
         case "zone":
             if value and not is_zone(value):
-                raise Refused(f"There is no time zone “{value[:64]}”. Choose one like Europe/Copenhagen.")
+                raise Refused(
+                    _("There is no time zone “{zone}”. Choose one like Europe/Copenhagen.", zone=value[:64])
+                )
             return replace(now, zone=value)
+        case "language":
+            return replace(now, language=_one_of(Language, value).value if value else "")
         case "undo":
             if value not in map(str, UNDO_CHOICES):
-                raise Refused(f"Choose one of {', '.join(map(str, UNDO_CHOICES))} seconds.")
+                raise Refused(
+                    _("Choose one of {choices} seconds.", choices=", ".join(map(str, UNDO_CHOICES)))
+                )
             return replace(now, undo=int(value))
         case "shortcuts":
             return replace(now, shortcuts=value == "1")
@@ -131,14 +146,14 @@ def _changed(now: Preferences, field: str, value: str) -> Preferences:
             return replace(now, images=_one_of(Images, value))
         case "editor":
             return replace(now, editor=_one_of(Editor, value))
-    raise Refused("There is no such setting.")
+    raise Refused(_("There is no such setting."))
 
 
 def _one_of(kind: type[Chosen], value: str) -> Chosen:
     try:
         return kind(value)
     except ValueError:
-        raise Refused(f"Choose one of {', '.join(kind)}.") from None
+        raise Refused(_("Choose one of {choices}.", choices=", ".join(kind))) from None
 
 
 def _read(data: Mapping[str, str]) -> Preferences:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from bitmail.catalogue import _
 from bitmail.drafts import Draft
 from mta.addresses import parse_recipients
 
@@ -29,15 +30,20 @@ def prompts(draft: Draft, files: int, uploading: Iterable[str] = ()) -> list[str
     """
     asked = []
     if not draft.subject.strip():
-        asked.append("The subject is empty.")
+        asked.append(_("The subject is empty."))
     if names := list(uploading):
-        asked.append(f"“{names[0]}” is still being attached, and would be left out.")
+        asked.append(_("“{name}” is still being attached, and would be left out.", name=names[0]))
     word = _ATTACHED.search(f"{draft.subject}\n{own_words(draft.text)}")
     if word and not files and not names:
-        asked.append(f"You wrote “{word[0]}”, and no file is attached.")
+        asked.append(_("You wrote “{word}”, and no file is attached.", word=word[0]))
     visible = len(parse_recipients(draft.to).addresses) + len(parse_recipients(draft.cc).addresses)
     if visible > VISIBLE:
-        asked.append(f"All {visible} recipients in To and Cc will see each other. In Bcc nobody is seen.")
+        asked.append(
+            _(
+                "All {count} recipients in To and Cc will see each other. In Bcc nobody is seen.",
+                count=visible,
+            )
+        )
     return asked
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bitmail.catalogue import _, decimal, ngettext
 from bitmail.errors import FieldError, Unsendable
 from bitmail.places import MailboxName
 from store import JsonStore
@@ -54,9 +55,13 @@ class Quota:
             Unsendable: it is too much, with a sentence that says how much there may be, and when again.
         """
         mails, a_day = self._limits.mails_an_hour, self._limits.bytes_a_day
-        reason = f"You have sent {mails:,} mails within an hour, and more may not be sent."
+        reason = _(
+            "You have sent {mails} mails within an hour, and more may not be sent.", mails=decimal(mails)
+        )
         self._add(user, "mails", HOUR, 1, mails, reason)
-        reason = f"With this mail you would have sent more than {_megabytes(a_day)} within a day."
+        reason = _(
+            "With this mail you would have sent more than {size} within a day.", size=_megabytes(a_day)
+        )
         try:
             self._add(user, "bytes", DAY, size, a_day, reason)
         except Unsendable:
@@ -71,7 +76,9 @@ class Quota:
         """
         most = self._limits.drafts
         if most and self._store.count({"user": user, "mailbox": MailboxName.DRAFTS.value}) >= most:
-            reason = f"You have {most:,} drafts, and more are not kept. Send or discard some."
+            reason = _(
+                "You have {most} drafts, and more are not kept. Send or discard some.", most=decimal(most)
+            )
             raise Unsendable((FieldError("limit", "", reason),))
 
     def _add(self, user: str, what: str, span: int, amount: int, most: int, reason: str) -> None:
@@ -81,14 +88,22 @@ class Quota:
         while True:
             now = self._clock()
             window = str(int(now // span))
-            id, _ = self._store.put_if_absent(place, place | {"window": window, "count": "0"})
+            id, _created = self._store.put_if_absent(place, place | {"window": window, "count": "0"})
             entry = self._store.get_by_id(id)
             if entry is None:
                 continue
             before = int(entry.data["count"]) if entry.data["window"] == window else 0
             if amount > 0 and before + amount > most:
                 wait = max(1, round((span - now % span) / 60))
-                raise Unsendable((FieldError("limit", "", f"{reason} Try again in {_minutes(wait)}."),))
+                raise Unsendable(
+                    (
+                        FieldError(
+                            "limit",
+                            "",
+                            _("{reason} Try again in {wait}.", reason=reason, wait=_minutes(wait)),
+                        ),
+                    )
+                )
             expecting = {"window": entry.data["window"], "count": entry.data["count"]}
             changes = {"window": window, "count": str(max(0, before + amount))}
             if self._store.update_by_id(id, changes, expecting=expecting):
@@ -96,10 +111,12 @@ class Quota:
 
 
 def _megabytes(size: int) -> str:
-    return f"{size / 1_000_000:,.0f} MB" if size >= 1_000_000 else f"{size:,} bytes"
+    if size >= 1_000_000:
+        return f"{decimal(size / 1_000_000)} MB"
+    return ngettext("{count} byte", "{count} bytes", size)
 
 
 def _minutes(minutes: int) -> str:
     if minutes < 120:
-        return "a minute" if minutes == 1 else f"{minutes} minutes"
-    return f"{round(minutes / 60)} hours"
+        return _("a minute") if minutes == 1 else ngettext("{count} minute", "{count} minutes", minutes)
+    return ngettext("{count} hour", "{count} hours", round(minutes / 60))

@@ -9,6 +9,7 @@ from enum import StrEnum
 from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
+from bitmail.catalogue import _, moment
 from bitmail.drafts import LINE_LIMIT, SUBJECT_LIMIT, TEXT_LIMIT, Draft
 from mta.email import Attachment
 from mta.parsed import Mailbox, ParsedMail
@@ -158,7 +159,12 @@ def _attribution(mail: ParsedMail, zone: ZoneInfo) -> str:
     if mail.date is None:
         return f"{who} wrote:"
     at = mail.date.astimezone(zone)
-    return f"On {at:%A}, {at.day} {at:%B %Y} at {at:%H:%M}, {who} wrote:"
+    return _(
+        "On {day} at {time}, {who} wrote:",
+        day=moment(at, _("EEEE, d MMMM y")),
+        time=moment(at, _("HH:mm")),
+        who=who,
+    )
 
 
 def _quoted(text: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pyotp
 
+from bitmail.catalogue import N_, _
 from bitmail.digests import digest_of
 from bitmail.errors import LogInRefused
 from store import Entry, JsonStore
@@ -19,7 +20,7 @@ STEP = 30
 LATE = 1
 """Steps that a clock may be off, either way."""
 RECOVERY_CODES = 10
-WRONG_CODE = "That code is wrong, or was used before. Wait for the next one, and type that."
+WRONG_CODE = N_("That code is wrong, or was used before. Wait for the next one, and type that.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class SecondFactor:
         secret = entry.data.get("totp_offered", "")
         step = self._step(secret, code) if secret else None
         if step is None:
-            raise LogInRefused(WRONG_CODE)
+            raise LogInRefused(_(WRONG_CODE))
         codes = tuple(f"{secrets.token_hex(5)}-{secrets.token_hex(5)}" for _ in range(RECOVERY_CODES))
         self._store.update_by_id(
             entry.id,
@@ -94,7 +95,7 @@ class SecondFactor:
             entry = self._existing(user)
             used = self._used(entry, code)
             if used is None:
-                raise LogInRefused(WRONG_CODE)
+                raise LogInRefused(_(WRONG_CODE))
             before = {key: entry.data.get(key, "") for key in used}
             if self._store.update_by_id(entry.id, used, expecting=before):
                 return
@@ -125,5 +126,5 @@ class SecondFactor:
     def _existing(self, user: str) -> Entry:
         entry = self._find(user)
         if entry is None:
-            raise LogInRefused(f"There is no account “{user}” here.")
+            raise LogInRefused(_("There is no account “{user}” here.", user=user))
         return entry

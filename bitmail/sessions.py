@@ -30,11 +30,13 @@ class Session:
         id: the store's id of it.
         user: the account's name.
         zone: the IANA time zone of the browser, as far as it said one.
+        language: the tag of the language that the person chose, or "" for the browser's.
     """
 
     id: int
     user: str
     zone: str = "UTC"
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +100,17 @@ class Sessions:
             return None
         if now - float(entry.data["seen"]) > TOUCH:
             self._store.update_by_id(entry.id, {"seen": repr(now)})
-        return Session(entry.id, entry.data["user"], entry.data.get("zone", "UTC"))
+        return Session(
+            entry.id, entry.data["user"], entry.data.get("zone", "UTC"), entry.data.get("language", "")
+        )
 
     def set_zone(self, session: Session, zone: str) -> None:
         """Remember the time zone of the browser; the caller has checked that it is one."""
         self._store.update_by_id(session.id, {"zone": zone}, expecting={"kind": "session"})
+
+    def set_language(self, session: Session, language: str) -> None:
+        """Remember the language that the person chose, or "", so that finding the session says it."""
+        self._store.update_by_id(session.id, {"language": language}, expecting={"kind": "session"})
 
     def of(self, user: str) -> list[Visit]:
         """The sessions of a person, newest first."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bitmail.catalogue import _, moment
 from mta.outcomes import Status
 from store import Entry, JsonStore
 
@@ -37,10 +38,15 @@ class Suppression:
     def warning(self) -> str:
         """What to tell before a mail goes there again."""
         when = datetime.fromtimestamp(self.at, UTC)
-        day = f"{when.day} {when:%B %Y}"
+        day = moment(when, _("d MMMM y"))
         if self.status is Status.COMPLAINED:
-            return f"{self.address} reported a mail of yours as spam on {day}."
-        return f"{self.address} bounced on {day}. {self.reason}".rstrip()
+            return _("{address} reported a mail of yours as spam on {day}.", address=self.address, day=day)
+        return _(
+            "{address} bounced on {day}. {reason}",
+            address=self.address,
+            day=day,
+            reason=_(self.reason) if self.reason else "",
+        ).rstrip()
 
 
 class Suppressions:

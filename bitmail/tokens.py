@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bitmail.catalogue import N_, _
 from bitmail.digests import digest_of
 from bitmail.errors import Refused
 from store import JsonStore
@@ -36,11 +37,11 @@ class Scope(StrEnum):
 
 
 MAY = {
-    Scope.SEND: "send",
-    Scope.READ: "read status",
-    Scope.READ_MAIL: "read mail",
-    Scope.CHANGE_MAIL: "move, mark and delete mail",
-    Scope.WEBHOOKS: "make and remove webhooks",
+    Scope.SEND: N_("send"),
+    Scope.READ: N_("read status"),
+    Scope.READ_MAIL: N_("read mail"),
+    Scope.CHANGE_MAIL: N_("move, mark and delete mail"),
+    Scope.WEBHOOKS: N_("make and remove webhooks"),
 }
 """What a token may do, in words."""
 
@@ -87,13 +88,15 @@ class Tokens:
         chosen = sorted({scope.value for scope in scopes})
         name = " ".join(name.split())
         if not 1 <= len(name) <= 60:
-            raise Refused("Give the token a name of 1 to 60 characters, so that you know it again.")
+            raise Refused(_("Give the token a name of 1 to 60 characters, so that you know it again."))
         if not chosen:
-            raise Refused("Choose at least one thing that the token may do.")
+            raise Refused(_("Choose at least one thing that the token may do."))
         if not 0 < days <= LONGEST:
-            raise Refused(f"A token lives for 1 to {LONGEST:.0f} days. Type how many.")
+            raise Refused(_("A token lives for 1 to {longest} days. Type how many.", longest=round(LONGEST)))
         if len(self.of(user)) >= MOST:
-            raise Refused(f"{MOST} tokens are the most there may be. End one that is not used any more.")
+            raise Refused(
+                _("{most} tokens are the most there may be. End one that is not used any more.", most=MOST)
+            )
         secret, now = PREFIX + secrets.token_urlsafe(32), self._clock()
         self._store.put(
             {

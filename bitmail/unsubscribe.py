@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
+from bitmail.catalogue import _
 from bitmail.errors import Refused
 from bitmail.outward import IPAddress, is_public
 
@@ -41,13 +42,13 @@ def leave_list(url: str, *, may_reach: Judge = is_public, trust: ssl.SSLContext 
     except ValueError:
         port = 0
     if parts.scheme != "https" or not parts.hostname or not port or parts.username:
-        raise Refused("This list names no address that can be used. Open its page instead.")
+        raise Refused(_("This list names no address that can be used. Open its page instead."))
     address = _resolved(parts.hostname, port, may_reach)
     pool = urllib3.HTTPSConnectionPool(
         address,
         port,
-        server_hostname=parts.hostname,
-        assert_hostname=parts.hostname,
+        server_host=parts.hostname,
+        assert_host=parts.hostname,
         ssl_context=trust or ssl.create_default_context(),
         timeout=TIMEOUT,
         retries=False,
@@ -70,10 +71,16 @@ def leave_list(url: str, *, may_reach: Judge = is_public, trust: ssl.SSLContext 
             )
             answer.close()
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        raise Refused(f"{parts.hostname} could not be reached. Try again later, or open its page.") from error
+        raise Refused(
+            _("{host} could not be reached. Try again later, or open its page.", host=parts.hostname)
+        ) from error
     if not 200 <= answer.status < 300:
         raise Refused(
-            f"{parts.hostname} did not accept that (status {answer.status}). Open its page instead."
+            _(
+                "{host} did not accept that (status {status}). Open its page instead.",
+                host=parts.hostname,
+                status=answer.status,
+            )
         )
 
 
@@ -84,7 +91,7 @@ def _resolved(host: str, port: int, may_reach: Judge) -> str:
             for answer in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         }
     except (OSError, UnicodeError) as error:
-        raise Refused(f"{host[:100]} is not known. The list may be gone.") from error
+        raise Refused(_("{host} is not known. The list may be gone.", host=host[:100])) from error
     if not found or not all(may_reach(ipaddress.ip_address(address)) for address in found):
-        raise Refused("This list names an address inside a private network. It is not contacted.")
+        raise Refused(_("This list names an address inside a private network. It is not contacted."))
     return sorted(found)[0]

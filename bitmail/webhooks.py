@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from bitmail.catalogue import _
 from bitmail.errors import FieldError, Unsendable
 from bitmail.outward import IPAddress, is_public
 from mta.calls import CALLED_FOR, Calls
@@ -99,9 +100,17 @@ class Webhooks:
         if reason:
             raise Unsendable((FieldError("url", url[:LONGEST_URL], reason),))
         if not statuses or not CALLED_FOR.issuperset(statuses):
-            raise Unsendable((FieldError("statuses", "", f"Choose at least one of {', '.join(EVERY)}."),))
+            raise Unsendable(
+                (
+                    FieldError(
+                        "statuses", "", _("Choose at least one of {choices}.", choices=", ".join(EVERY))
+                    ),
+                )
+            )
         if len(self.of(user)) >= MOST:
-            reason = f"{MOST} webhooks are the most there may be. Remove one that is not used any more."
+            reason = _(
+                "{most} webhooks are the most there may be. Remove one that is not used any more.", most=MOST
+            )
             raise Unsendable((FieldError("url", url, reason),))
         secret = PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
         data = {
@@ -173,21 +182,24 @@ class Webhooks:
         """Why a webhook cannot be called at this address, or ""."""
         try:
             parts = urlsplit(url)
-            host, _ = parts.hostname or "", parts.port
+            host, _port = parts.hostname or "", parts.port
         except ValueError:
             host, parts = "", urlsplit("")
         if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url or not host:
-            return f"This is no address. Write it like https://example.com/hook, in at most {LONGEST_URL} characters."
+            return _(
+                "This is no address. Write it like https://example.com/hook, in at most {most} characters.",
+                most=LONGEST_URL,
+            )
         if parts.username is not None or parts.password is not None or parts.fragment:
-            return "Leave out the name, the password and the part after #. The signature proves who calls."
+            return _("Leave out the name, the password and the part after #. The signature proves who calls.")
         address = _literal(host)
         is_here = host == "localhost" or (address is not None and address.is_loopback)
         if is_here and self._to_loopback and parts.scheme in ("http", "https"):
             return ""
         if parts.scheme != "https":
-            return "The address has to begin with https://."
+            return _("The address has to begin with https://.")
         if is_here or (address is not None and not is_public(address)):
-            return "This address is not in the open net, and is not called."
+            return _("This address is not in the open net, and is not called.")
         return ""
 
 

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from bitmail.catalogue import N_, _, decimal, moment
 from bitmail.explain import explain
+from bitmail.retelling import retold
 from mta.outcomes import Outcome, Status
 from mta.parsed import read_mailboxes
 from mta.submission import Attempt, Delivery
@@ -29,6 +31,19 @@ _URGENCY = (
 )
 """Which status stands for a mail with several recipients: the first of these that any of them has."""
 
+STATUS_WORDS = {
+    Status.QUEUED: N_("queued"),
+    Status.SENDING: N_("sending"),
+    Status.SENT: N_("sent"),
+    Status.DELIVERED: N_("delivered"),
+    Status.DEFERRED: N_("deferred"),
+    Status.BOUNCED: N_("bounced"),
+    Status.COMPLAINED: N_("complained"),
+    Status.FAILED: N_("failed"),
+    Status.UNCERTAIN: N_("uncertain"),
+    Status.CANCELLED: N_("cancelled"),
+}
+"""What each status is called on the screen."""
 _BROWSERS = (
     ("Edg/", "Edge"),
     ("OPR/", "Opera"),
@@ -48,8 +63,8 @@ _SYSTEMS = (
 )
 """What stands in a browser's own words; the first that is found counts, since many claim to be others as well."""
 _NEXT = {
-    Status.DEFERRED: "It is tried again by itself.",
-    Status.UNCERTAIN: "It may have arrived: no clear answer came.",
+    Status.DEFERRED: N_("It is tried again by itself."),
+    Status.UNCERTAIN: N_("It may have arrived: no clear answer came."),
 }
 """What follows, where something does."""
 NAMED_CHARACTERS = 400
@@ -71,31 +86,31 @@ def is_zone(name: object) -> bool:
 
 def clock_time(at: float, zone: ZoneInfo) -> str:
     """The time of day, to the second: 14:02:07."""
-    return datetime.fromtimestamp(at, zone).strftime("%H:%M:%S")
+    return moment(datetime.fromtimestamp(at, zone), _("HH:mm:ss"))
 
 
 def short_time(at: float, now: float, zone: ZoneInfo) -> str:
     """A time as short as the reader's day allows: 14:02, Mon, 25 Nov, or 2025-11-25."""
     then, today = datetime.fromtimestamp(at, zone), datetime.fromtimestamp(now, zone)
     if then.date() == today.date():
-        return f"{then:%H:%M}"
+        return moment(then, _("HH:mm"))
     if then.date() < today.date() and today.date() - then.date() < timedelta(days=7):
-        return f"{then:%a}"
+        return moment(then, "EEE")
     if then.year == today.year:
-        return f"{then.day} {then:%b}"
-    return f"{then:%Y-%m-%d}"
+        return moment(then, _("d MMM"))
+    return moment(then, _("yyyy-MM-dd"))
 
 
 def full_time(at: float, zone: ZoneInfo) -> str:
     """A time in full: Wednesday, 25 November 2026, 14:02:07."""
     then = datetime.fromtimestamp(at, zone)
-    return f"{then:%A}, {then.day} {then:%B %Y, %H:%M:%S}"
+    return moment(then, _("EEEE, d MMMM y, HH:mm:ss"))
 
 
 def day_time(at: float, zone: ZoneInfo) -> str:
     """A day and the time of it, to the minute: 25 Nov 2026, 14:02."""
     then = datetime.fromtimestamp(at, zone)
-    return f"{then.day} {then:%b %Y, %H:%M}"
+    return moment(then, _("d MMM y, HH:mm"))
 
 
 def browser_name(agent: str) -> str:
@@ -104,7 +119,7 @@ def browser_name(agent: str) -> str:
     system = next((name for mark, name in _SYSTEMS if mark in agent), "")
     if not browser:
         return agent[:40]
-    return f"{browser} on {system}" if system else browser
+    return _("{browser} on {system}", browser=browser, system=system) if system else browser
 
 
 def file_size(octets: int) -> str:
@@ -113,7 +128,7 @@ def file_size(octets: int) -> str:
         return f"{octets} B"
     if octets < 1_000_000:
         return f"{octets / 1000:.0f} KB"
-    return f"{octets / 1_000_000:.1f} MB"
+    return f"{decimal(octets / 1_000_000, '0.0')} MB"
 
 
 def initials(name: str) -> str:
@@ -139,7 +154,8 @@ def summary(deliveries: Iterable[Delivery]) -> tuple[Status, str]:
     counts = Counter(delivery.status for delivery in deliveries)
     status = next(status for status in _URGENCY if counts[status])
     count, total = counts[status], counts.total()
-    return status, status.value if count == total else f"{count} {status.value}"
+    word = _(STATUS_WORDS[status])
+    return status, word if count == total else f"{decimal(count)} {word}"
 
 
 def story(delivery: Delivery, zone: ZoneInfo) -> str:
@@ -148,42 +164,53 @@ def story(delivery: Delivery, zone: ZoneInfo) -> str:
     when = clock_time(delivery.updated, zone)
     match delivery.status:
         case Status.QUEUED:
-            end = "Waits for its turn." if not tries else "Goes to the next provider."
+            end = _("Waits for its turn.") if not tries else _("Goes to the next provider.")
         case Status.SENDING:
             end = (
-                f"{delivery.provider} is taking it now."
+                _("{provider} is taking it now.", provider=delivery.provider)
                 if delivery.provider
-                else "A provider is taking it now."
+                else _("A provider is taking it now.")
             )
         case Status.SENT:
             end = ""
         case Status.DELIVERED:
-            end = f"Delivered at {when}."
+            end = _("Delivered at {when}.", when=when)
         case Status.BOUNCED:
             plain = explain(delivery.detail)
             end = (
-                f"Came back at {when}. {plain}"
+                _("Came back at {when}. {plain}", when=when, plain=plain)
                 if plain
-                else f"Came back at {when}: {_sentence(delivery.detail)}"
+                else _("Came back at {when}: {detail}", when=when, detail=_sentence(retold(delivery.detail)))
             )
         case Status.COMPLAINED:
-            end = f"The recipient reported it as spam at {when}."
+            end = _("The recipient reported it as spam at {when}.", when=when)
         case Status.CANCELLED:
-            end = f"Cancelled at {when}; it was not sent."
+            end = _("Cancelled at {when}; it was not sent.", when=when)
         case _:
             told = any(attempt.detail == delivery.detail for attempt in delivery.attempts)
-            reason = "" if told else explain(delivery.detail) or _sentence(delivery.detail)
-            end = " ".join(part for part in (reason, _NEXT.get(delivery.status, "")) if part)
+            reason = "" if told else explain(delivery.detail) or _sentence(retold(delivery.detail))
+            end = " ".join(
+                part
+                for part in (reason, _(_NEXT[delivery.status]) if delivery.status in _NEXT else "")
+                if part
+            )
     return " ".join(part for part in (*tries[-TRIES_TOLD:], end) if part)
 
 
 def _try(attempt: Attempt, zone: ZoneInfo) -> str:
     at = clock_time(attempt.end, zone)
     if attempt.outcome is Outcome.ACCEPTED:
-        return f"{attempt.provider} took it at {at} in {attempt.ms} ms."
+        return _("{provider} took it at {at} in {ms} ms.", provider=attempt.provider, at=at, ms=attempt.ms)
     if plain := explain(attempt.detail):
-        return f"{attempt.provider} did not take it at {at}. {plain}"
-    return _sentence(f"{attempt.provider} did not take it at {at}: {attempt.detail}")
+        return _("{provider} did not take it at {at}. {plain}", provider=attempt.provider, at=at, plain=plain)
+    return _sentence(
+        _(
+            "{provider} did not take it at {at}: {detail}",
+            provider=attempt.provider,
+            at=at,
+            detail=attempt.detail,
+        )
+    )
 
 
 def _sentence(text: str) -> str:

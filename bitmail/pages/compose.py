@@ -11,6 +11,7 @@ from bitmail.pages import browser
 from bitmail.pages.editor import RichEditor
 from bitmail.pages.elements import icon
 from bitmail.pages.people import people_field
+from bitmail.pages.words import _
 from bitmail.pictures import PICTURE_LIMIT
 from bitmail.replies import Answer
 from bitmail.state.compose import ComposeState
@@ -44,7 +45,7 @@ def windows() -> rx.Component:
 
 def panel(slot: int, window: type[Composer]) -> rx.Component:
     """One window."""
-    title = rx.cond(window.title != "", window.title, "New message")
+    title = rx.cond(window.title != "", window.title, _("New message"))
     return rx.el.section(
         form(slot, window, title),
         browser.WhenHidden.create(
@@ -69,14 +70,14 @@ def form(slot: int, window: type[Composer], title: rx.Var[str]) -> rx.Component:
         header(slot, window, title),
         rx.el.input(type="hidden", name="loaded", id=element_id(slot, "loaded")),
         rx.el.div(
-            people_field(slot, window, "to", hint="Addresses, separated by ; or ,"),
+            people_field(slot, window, "to", hint=_("Addresses, separated by ; or ,")),
             rx.el.div(people_field(slot, window, "cc"), people_field(slot, window, "bcc"), class_name="pair"),
             rx.cond(window.extra.contains("reply_to"), people_field(slot, window, "reply_to")),
             subject(slot, window),
             rx.el.textarea(
                 id=element_id(slot, "text"),
                 name="text",
-                aria_label="Message",
+                aria_label=_("Message"),
                 aria_describedby=element_id(slot, "says_text"),
                 max_length=TEXT_LIMIT,
                 dir="auto",
@@ -122,7 +123,7 @@ def rich_text(slot: int, window: type[Composer]) -> rx.Component:
             ).debounce(SAVE_AFTER),
         ),
         role="group",
-        aria_label="Message",
+        aria_label=_("Message"),
         class_name="rich",
     )
 
@@ -145,7 +146,7 @@ def header(slot: int, window: type[Composer], title: rx.Var[str]) -> rx.Componen
     kept = browser.values(slot, *browser.finish_all())
     is_small = window.size == "small"
 
-    def button(symbol: str, label: str | rx.Var[str], event: object, look: str = "") -> rx.Component:
+    def button(symbol: str, label: rx.Var[str], event: object, look: str = "") -> rx.Component:
         return rx.el.button(
             icon(symbol),
             on_click=event,
@@ -158,21 +159,21 @@ def header(slot: int, window: type[Composer], title: rx.Var[str]) -> rx.Componen
     return rx.el.header(
         rx.el.h2(title, dir="auto"),
         rx.el.span(
-            rx.cond(has_connection_errors, "Not saved, retrying", window.saved),
+            rx.cond(has_connection_errors, _("Not saved, retrying"), window.saved),
             class_name="muted",
             role="status",
         ),
         rx.cond(
             is_small,
-            button("chevron-up", "Restore", window.resize("")),
-            button("minus", "Minimise", window.resize("small"), "wide-only"),
+            button("chevron-up", _("Restore"), window.resize("")),
+            button("minus", _("Minimise"), window.resize("small"), "wide-only"),
         ),
         rx.cond(
             window.size == "large",
-            button("minimize-2", "Make smaller", window.resize(""), "wide-only"),
-            button("maximize-2", "Make larger", window.resize("large"), "wide-only"),
+            button("minimize-2", _("Make smaller"), window.resize(""), "wide-only"),
+            button("maximize-2", _("Make larger"), window.resize("large"), "wide-only"),
         ),
-        button("x", "Close", window.close(kept)),
+        button("x", _("Close"), window.close(kept)),
     )
 
 
@@ -180,12 +181,12 @@ def subject(slot: int, window: type[Composer]) -> rx.Component:
     """What the mail is about."""
     id = element_id(slot, "subject")
     return rx.el.div(
-        rx.el.label("Subject", html_for=id),
+        rx.el.label(_("Subject"), html_for=id),
         browser.LineField.create(
             id=id,
             name="subject",
             max_length=SUBJECT_LIMIT,
-            aria_label="Subject",
+            aria_label=_("Subject"),
             aria_describedby=element_id(slot, "says_subject"),
             dir="auto",
             on_key_down=lambda key, _, is_chord: rx.cond(
@@ -219,7 +220,7 @@ def files(slot: int, window: type[Composer]) -> rx.Component:
                 icon("x"),
                 on_click=window.detach(file.id),
                 type="button",
-                aria_label=f"Remove {file.name}",
+                aria_label=_("Remove {name}", name=file.name),
                 class_name="btn bare",
             ),
             key=file.id.to_string(),
@@ -233,19 +234,21 @@ def files(slot: int, window: type[Composer]) -> rx.Component:
                 lambda name: rx.el.li(
                     icon("loader"),
                     rx.el.span(name, class_name="name", dir="auto"),
-                    rx.el.progress(value=window.percent, max=100, aria_label=f"Attaching {name}"),
+                    rx.el.progress(
+                        value=window.percent, max=100, aria_label=_("Attaching {name}", name=name)
+                    ),
                     rx.el.span(window.percent.to_string(), " %", class_name="muted"),
                     rx.el.button(
                         icon("x"),
                         on_click=window.give_up(name),
                         type="button",
-                        aria_label=f"Do not wait for {name}",
+                        aria_label=_("Do not wait for {name}", name=name),
                         class_name="btn bare",
                     ),
                 ),
             ),
             class_name="enclosed",
-            aria_label="Attachments",
+            aria_label=_("Attachments"),
         ),
         says(slot, window, "attachments"),
     )
@@ -261,11 +264,11 @@ def questions(slot: int, window: type[Composer]) -> rx.Component:
                 rx.el.button(
                     yes, on_click=event, type="button", class_name="btn primary", id=element_id(slot, "asked")
                 ),
-                rx.el.button("Write on", on_click=window.write_on, type="button", class_name="btn"),
+                rx.el.button(_("Write on"), on_click=window.write_on, type="button", class_name="btn"),
                 class_name="answers",
             ),
             role="alertdialog",
-            aria_label="Question",
+            aria_label=_("Question"),
             class_name="question",
         )
 
@@ -273,11 +276,11 @@ def questions(slot: int, window: type[Composer]) -> rx.Component:
     return rx.fragment(
         rx.cond(
             window.asked.length() > 0,
-            ask(rx.el.div(rx.foreach(window.asked, rx.el.p)), "Send anyway", window.send_anyway(typed)),
+            ask(rx.el.div(rx.foreach(window.asked, rx.el.p)), _("Send anyway"), window.send_anyway(typed)),
         ),
         rx.cond(
             window.asks_to_discard,
-            ask(rx.el.p("Discard this draft?"), "Discard", window.discard(typed, True)),
+            ask(rx.el.p(_("Discard this draft?")), _("Discard"), window.discard(typed, True)),
         ),
     )
 
@@ -286,18 +289,18 @@ def foot(slot: int, window: type[Composer]) -> rx.Component:
     """What is done with the mail."""
     typed = browser.values(slot, *browser.finish_all())
     return rx.el.div(
-        rx.el.button(icon("send"), "Send", type="submit", class_name="btn primary"),
+        rx.el.button(icon("send"), _("Send"), type="submit", class_name="btn primary"),
         later(slot, window),
         rx.el.label(
             icon("paperclip"),
             browser.FilePicker.create(
                 type="file",
                 multiple=True,
-                aria_label="Attach files",
+                aria_label=_("Attach files"),
                 on_change=lambda given: take(window, given),
             ),
             class_name="btn ghost pick",
-            title="Attach files",
+            title=_("Attach files"),
         ),
         rich_button(slot, window),
         more(slot, window),
@@ -312,8 +315,8 @@ def foot(slot: int, window: type[Composer]) -> rx.Component:
             icon("trash-2"),
             on_click=window.discard(typed, False),
             type="button",
-            aria_label="Discard",
-            title="Discard",
+            aria_label=_("Discard"),
+            title=_("Discard"),
             class_name="btn ghost",
         ),
         class_name="foot",
@@ -329,16 +332,16 @@ def rich_button(slot: int, window: type[Composer]) -> rx.Component:
             icon("remove-formatting"),
             on_click=window.simplify(typed),
             type="button",
-            aria_label="Plain text",
-            title="Plain text",
+            aria_label=_("Plain text"),
+            title=_("Plain text"),
             class_name="btn ghost",
         ),
         rx.el.button(
             icon("type"),
             on_click=window.enrich(typed),
             type="button",
-            aria_label="Rich text",
-            title="Rich text",
+            aria_label=_("Rich text"),
+            title=_("Rich text"),
             class_name="btn ghost",
         ),
     )
@@ -349,13 +352,13 @@ def later(slot: int, window: type[Composer]) -> rx.Component:
     return rx.el.details(
         rx.el.summary(
             icon("clock"),
-            rx.el.span("Send later"),
+            rx.el.span(_("Send later")),
             class_name="btn",
-            aria_label="Send later",
-            title="Send later",
+            aria_label=_("Send later"),
+            title=_("Send later"),
         ),
         rx.el.div(
-            rx.el.label("Day and time", html_for=element_id(slot, "at")),
+            rx.el.label(_("Day and time"), html_for=element_id(slot, "at")),
             rx.el.input(
                 type="datetime-local",
                 id=element_id(slot, "at"),
@@ -364,7 +367,7 @@ def later(slot: int, window: type[Composer]) -> rx.Component:
             ),
             says(slot, window, "at"),
             rx.el.button(
-                "Schedule",
+                _("Schedule"),
                 on_click=window.send_later(browser.values(slot, *browser.finish_all())),
                 type="button",
                 class_name="btn primary",
@@ -382,8 +385,8 @@ def more(slot: int, window: type[Composer]) -> rx.Component:
         rx.el.summary(
             icon("ellipsis"),
             class_name="btn ghost",
-            aria_label="More",
-            title="More",
+            aria_label=_("More"),
+            title=_("More"),
             on_click=window.list_templates,
         ),
         rx.el.div(
@@ -399,19 +402,21 @@ def more(slot: int, window: type[Composer]) -> rx.Component:
             ),
             rx.el.button(
                 icon("save"),
-                "Save as a template",
+                _("Save as a template"),
                 on_click=window.save_template(typed),
                 type="button",
                 class_name="btn ghost",
             ),
             rx.el.button(
                 icon("reply"),
-                "Set Reply-To",
+                _("Set Reply-To"),
                 on_click=window.show_field("reply_to"),
                 type="button",
                 class_name="btn ghost",
             ),
-            rx.el.span(f"Files: at most {megabytes(LIMIT)} as mail carries them", class_name="muted"),
+            rx.el.span(
+                _("Files: at most {limit} as mail carries them", limit=megabytes(LIMIT)), class_name="muted"
+            ),
             class_name="sheet",
         ),
         class_name="extras",
@@ -421,10 +426,10 @@ def more(slot: int, window: type[Composer]) -> rx.Component:
 def answers() -> rx.Component:
     """How one goes on from the mail that is open."""
     ways = (
-        (Answer.REPLY, "Reply", "reply"),
-        (Answer.REPLY_ALL, "Reply all", "reply-all"),
-        (Answer.FORWARD, "Forward", "forward"),
-        (Answer.EDIT_AS_NEW, "Edit as new", "pencil"),
+        (Answer.REPLY, _("Reply"), "reply"),
+        (Answer.REPLY_ALL, _("Reply all"), "reply-all"),
+        (Answer.FORWARD, _("Forward"), "forward"),
+        (Answer.EDIT_AS_NEW, _("Edit as new"), "pencil"),
     )
     return rx.el.div(
         *(
@@ -448,7 +453,7 @@ def toasts() -> rx.Component:
 
     def toast(shown: rx.Var[Toast]) -> rx.Component:
         def undo(event: object) -> rx.Component:
-            return rx.el.button("Undo", on_click=event, type="button", class_name="btn bare undo")
+            return rx.el.button(_("Undo"), on_click=event, type="button", class_name="btn bare undo")
 
         return rx.el.div(
             rx.el.span(shown.text),
@@ -459,12 +464,12 @@ def toasts() -> rx.Component:
                 on_click=ToastState.dismiss(shown.number),
                 type="button",
                 class_name="btn bare",
-                aria_label="Dismiss",
+                aria_label=_("Dismiss"),
             ),
             class_name="toast",
             key=shown.number.to_string(),
         )
 
     return rx.el.div(
-        rx.foreach(ToastState.toasts, toast), class_name="toasts done", role="status", aria_label="Done"
+        rx.foreach(ToastState.toasts, toast), class_name="toasts done", role="status", aria_label=_("Done")
     )

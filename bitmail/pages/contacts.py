@@ -8,6 +8,7 @@ from bitmail import routes
 from bitmail.pages import browser
 from bitmail.pages.elements import avatar, icon, link, note, ready, skeleton
 from bitmail.pages.shell import menu, shell
+from bitmail.pages.words import _
 from bitmail.phrases import SIGNATURE_LIMIT
 from bitmail.state.compose import ComposeState
 from bitmail.state.contacts import ContactRow, ContactsState
@@ -21,20 +22,20 @@ def contacts() -> rx.Component:
 def listing() -> rx.Component:
     """The contacts, those met last first."""
     return rx.el.section(
-        menu(routes.CONTACTS, "Contacts"),
-        rx.el.h1("Contacts", class_name="unseen"),
+        menu(routes.CONTACTS, _("Contacts")),
+        rx.el.h1(_("Contacts"), class_name="unseen"),
         rx.el.form(
             rx.el.input(
                 name="find",
                 type="search",
-                placeholder="Find contacts",
-                aria_label="Find contacts",
+                placeholder=_("Find contacts"),
+                aria_label=_("Find contacts"),
                 default_value=ContactsState.find,
                 key=ContactsState.find,
             ),
             link(
                 icon("plus"),
-                "New",
+                _("New"),
                 to=f"{routes.CONTACTS}?{routes.CONTACT}=new",
                 class_name="btn",
             ),
@@ -51,15 +52,15 @@ def listing() -> rx.Component:
                         note(
                             rx.cond(
                                 ContactsState.find != "",
-                                "Nobody by that name.",
-                                "No contacts yet. Whom you write to is kept here by itself.",
+                                _("Nobody by that name."),
+                                _("No contacts yet. Whom you write to is kept here by itself."),
                             )
                         ),
                     ),
                     rx.el.div(
                         rx.cond(
                             ContactsState.older_href != "",
-                            link("Older", to=ContactsState.older_href, class_name="btn"),
+                            link(_("Older"), to=ContactsState.older_href, class_name="btn"),
                         ),
                         class_name="pager",
                     ),
@@ -69,7 +70,7 @@ def listing() -> rx.Component:
             class_name="rows",
         ),
         class_name="list contacts",
-        aria_label="Contacts",
+        aria_label=_("Contacts"),
     )
 
 
@@ -89,7 +90,7 @@ def row(contact: rx.Var[ContactRow]) -> rx.Component:
 
 def detail() -> rx.Component:
     """The form, or what else there is to do with contacts."""
-    back = link(icon("arrow-left"), "Back", to=routes.CONTACTS, class_name="btn ghost back")
+    back = link(icon("arrow-left"), _("Back"), to=routes.CONTACTS, class_name="btn ghost back")
     return rx.el.section(
         rx.el.div(back, class_name="bar"),
         rx.el.div(
@@ -97,41 +98,41 @@ def detail() -> rx.Component:
             rx.cond(
                 ContactsState.removed != "",
                 rx.el.p(
-                    "Removed ",
+                    _("Removed "),
                     ContactsState.removed,
                     ". ",
-                    rx.el.button("Undo", on_click=ContactsState.undo, type="button", class_name="btn"),
+                    rx.el.button(_("Undo"), on_click=ContactsState.undo, type="button", class_name="btn"),
                 ),
             ),
             rx.cond(ContactsState.is_open, edit(), carry()),
             class_name="contact",
         ),
         class_name="read contacts",
-        aria_label="Contact",
+        aria_label=_("Contact"),
     )
 
 
 def edit() -> rx.Component:
     """The form of one contact."""
     return rx.el.form(
-        entry("name", "Name", ContactsState.name, "Grace Hopper"),
-        entry("email", "Address", ContactsState.email, "grace@example.com"),
-        entry("groups", "Groups", ContactsState.groups, "Work, Friends"),
+        entry("name", _("Name"), ContactsState.name, "Grace Hopper"),
+        entry("email", _("Address"), ContactsState.email, "grace@example.com"),
+        entry("groups", _("Groups"), ContactsState.groups, _("Work, Friends")),
         rx.el.div(
-            rx.el.button("Save", type="submit", class_name="btn primary"),
+            rx.el.button(_("Save"), type="submit", class_name="btn primary"),
             rx.cond(
                 ContactsState.id > 0,
                 rx.fragment(
                     rx.el.button(
                         icon("pencil"),
-                        "Write",
+                        _("Write"),
                         on_click=ComposeState.write_to(ContactsState.line),
                         type="button",
                         class_name="btn",
                     ),
                     rx.el.button(
                         icon("trash-2"),
-                        "Remove",
+                        _("Remove"),
                         on_click=ContactsState.remove,
                         type="button",
                         class_name="btn ghost",
@@ -146,7 +147,7 @@ def edit() -> rx.Component:
     )
 
 
-def entry(name: str, label: str, value: rx.Var[str], hint: str) -> rx.Component:
+def entry(name: str, label: rx.Var[str], value: rx.Var[str], hint: str) -> rx.Component:
     """One field of the form."""
     return rx.el.label(
         label,
@@ -170,44 +171,44 @@ def entry(name: str, label: str, value: rx.Var[str], hint: str) -> rx.Component:
 def carry() -> rx.Component:
     """Import, export, and the signature."""
     return rx.fragment(
-        rx.el.h1("Contacts"),
-        rx.el.p("Pick one to change it, or carry them in and out.", class_name="muted"),
+        rx.el.h1(_("Contacts")),
+        rx.el.p(_("Pick one to change it, or carry them in and out."), class_name="muted"),
         rx.el.div(
             rx.el.label(
                 icon("upload"),
-                "Import vCard or CSV",
+                _("Import vCard or CSV"),
                 browser.FilePicker.create(
                     type="file",
                     accept=".vcf,.vcard,.csv,text/vcard,text/csv",
-                    aria_label="Import vCard or CSV",
+                    aria_label=_("Import vCard or CSV"),
                     on_change=lambda given: browser.upload(ContactsState.take, given),
                 ),
                 class_name="btn pick",
             ),
             browser.DownloadLink.create(
-                icon("download"), "Export vCard", href=routes.CONTACTS_VCARD, download="", class_name="btn"
+                icon("download"), _("Export vCard"), href=routes.CONTACTS_VCARD, download="", class_name="btn"
             ),
             browser.DownloadLink.create(
-                icon("download"), "Export CSV", href=routes.CONTACTS_CSV, download="", class_name="btn"
+                icon("download"), _("Export CSV"), href=routes.CONTACTS_CSV, download="", class_name="btn"
             ),
             class_name="answers",
         ),
         rx.el.hr(),
         rx.el.form(
             rx.el.label(
-                "Signature",
+                _("Signature"),
                 rx.el.textarea(
                     name="signature",
                     default_value=ContactsState.signature,
                     key=ContactsState.signature,
                     rows="3",
                     max_length=SIGNATURE_LIMIT,
-                    aria_label="Signature",
+                    aria_label=_("Signature"),
                     dir="auto",
                 ),
                 rx.el.p(ContactsState.errors.get("signature", ""), class_name="says", role="alert"),
             ),
-            rx.el.button("Save signature", type="submit", class_name="btn"),
+            rx.el.button(_("Save signature"), type="submit", class_name="btn"),
             on_submit=ContactsState.set_signature,
             class_name="card-form",
         ),

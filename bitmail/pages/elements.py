@@ -99,12 +99,14 @@ def link(*content: rx.Component | str | rx.Var[str], to: str | rx.Var[str], **pr
     return PageLink.create(*content, to=to, **props)
 
 
-def icon_button(symbol: str, label: str, look: str = "btn ghost square", **props: Any) -> rx.Component:
+def icon_button(
+    symbol: str, label: rx.Var[str], look: str = "btn ghost square", **props: Any
+) -> rx.Component:
     """A button of one icon, with its name for the mouse and for screen readers."""
     return rx.el.button(icon(symbol), type="button", class_name=look, aria_label=label, title=label, **props)
 
 
-def opener(id: str, *content: rx.Component, look: str, label: str, **attrs: Any) -> rx.Component:
+def opener(id: str, *content: rx.Component, look: str, label: rx.Var[str], **attrs: Any) -> rx.Component:
     """A button that opens the popover of that id, which closes by itself, as browsers do it."""
     return rx.el.button(
         *content,
@@ -117,7 +119,7 @@ def opener(id: str, *content: rx.Component, look: str, label: str, **attrs: Any)
     )
 
 
-def popover(id: str, *content: rx.Component, label: str, role: str = "group") -> rx.Component:
+def popover(id: str, *content: rx.Component, label: rx.Var[str], role: str = "group") -> rx.Component:
     """What an opener opens, beside it."""
     return rx.el.div(
         *content,

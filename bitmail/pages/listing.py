@@ -21,6 +21,7 @@ from bitmail.pages.elements import (
     skeleton,
 )
 from bitmail.pages.shell import menu, name_form
+from bitmail.pages.words import _
 from bitmail.places import MailboxName
 from bitmail.search import LONGEST
 from bitmail.state.keys import SEARCH_ID, KeysState
@@ -30,27 +31,27 @@ from bitmail.state.selection import Act, SelectionState
 from bitmail.state.session import SessionState
 
 EMPTY = {
-    routes.INBOX: "No mail here yet. What others send you appears here by itself.",
-    routes.DRAFTS: "No drafts. What you begin to write is kept here.",
-    routes.OUTBOX: "Nothing waits to be sent.",
-    routes.SENT: "Nothing sent yet. Compose a mail, and you can watch it on its way here.",
-    routes.ARCHIVE: "Nothing archived yet. Archive what is done with, and it stays findable here.",
-    routes.SPAM: "No spam. Mark a mail as spam, and it comes here.",
-    routes.TRASH: "Trash is empty. What you delete stays here until you empty it.",
-    routes.FOLDER: "Nothing in this folder yet. Move mails here, or drag them onto its name.",
-    routes.SEARCH: "Nothing found. Try fewer or shorter words.",
+    routes.INBOX: _("No mail here yet. What others send you appears here by itself."),
+    routes.DRAFTS: _("No drafts. What you begin to write is kept here."),
+    routes.OUTBOX: _("Nothing waits to be sent."),
+    routes.SENT: _("Nothing sent yet. Compose a mail, and you can watch it on its way here."),
+    routes.ARCHIVE: _("Nothing archived yet. Archive what is done with, and it stays findable here."),
+    routes.SPAM: _("No spam. Mark a mail as spam, and it comes here."),
+    routes.TRASH: _("Trash is empty. What you delete stays here until you empty it."),
+    routes.FOLDER: _("Nothing in this folder yet. Move mails here, or drag them onto its name."),
+    routes.SEARCH: _("Nothing found. Try fewer or shorter words."),
 }
 MOVE_ID = "move_to"
 SHOW_ID = "show_only"
 FIXED = (
-    ("Inbox", MailboxName.INBOX, "inbox"),
-    ("Archive", MailboxName.ARCHIVE, "archive"),
-    ("Spam", MailboxName.SPAM, "circle-alert"),
-    ("Trash", MailboxName.TRASH, "trash-2"),
+    (_("Inbox"), MailboxName.INBOX, "inbox"),
+    (_("Archive"), MailboxName.ARCHIVE, "archive"),
+    (_("Spam"), MailboxName.SPAM, "circle-alert"),
+    (_("Trash"), MailboxName.TRASH, "trash-2"),
 )
 
 
-def listing(here: str, title: str) -> rx.Component:
+def listing(here: str, title: rx.Var[str]) -> rx.Component:
     """The list's pane."""
     return rx.el.section(
         menu(here, title),
@@ -92,37 +93,37 @@ def search_bar(here: str) -> rx.Component:
                 id=SEARCH_ID,
                 name=routes.TYPED,
                 type="search",
-                placeholder="Search mail",
+                placeholder=_("Search mail"),
                 default_value=MailboxState.typed,
                 key=MailboxState.typed,
                 max_length=LONGEST,
                 auto_complete="off",
-                aria_label="Search",
+                aria_label=_("Search"),
                 dir="auto",
             ),
             on_submit=MailboxState.search,
             role="search",
             class_name="search",
         ),
-        opener(SHOW_ID, icon("list-filter"), look="btn ghost square", label="Show and sort")
+        opener(SHOW_ID, icon("list-filter"), look="btn ghost square", label=_("Show and sort"))
         if here != routes.SEARCH
         else rx.fragment(),
         popover(
             SHOW_ID,
-            rx.el.p("Show", class_name="muted"),
+            rx.el.p(_("Show"), class_name="muted"),
             *(
                 choice(SHOW_ID, icon(symbol), words, on_click=MailboxState.show(what))
                 for what, words, symbol in (
-                    ("all", "All mails", "mails"),
-                    ("unread", "Only unread", "mail"),
-                    ("starred", "Only starred", "star"),
-                    ("files", "Only with attachments", "paperclip"),
+                    ("all", _("All mails"), "mails"),
+                    ("unread", _("Only unread"), "mail"),
+                    ("starred", _("Only starred"), "star"),
+                    ("files", _("Only with attachments"), "paperclip"),
                 )
             ),
-            rx.el.p("Sort", class_name="muted"),
-            choice(SHOW_ID, icon("arrow-down"), "Newest first", on_click=MailboxState.show("newest")),
-            choice(SHOW_ID, icon("arrow-up"), "Oldest first", on_click=MailboxState.show("oldest")),
-            label="Show and sort",
+            rx.el.p(_("Sort"), class_name="muted"),
+            choice(SHOW_ID, icon("arrow-down"), _("Newest first"), on_click=MailboxState.show("newest")),
+            choice(SHOW_ID, icon("arrow-up"), _("Oldest first"), on_click=MailboxState.show("oldest")),
+            label=_("Show and sort"),
         ),
         class_name="bar",
     )
@@ -131,34 +132,34 @@ def search_bar(here: str) -> rx.Component:
 def bulk_bar(here: str) -> rx.Component:
     """What can be done with the selected mails."""
     return rx.el.div(
-        icon_button("list-checks", "Select all on this page", on_click=SelectionState.select_all),
-        rx.el.strong(SelectionState.selected.length(), " selected", role="status"),
+        icon_button("list-checks", _("Select all on this page"), on_click=SelectionState.select_all),
+        rx.el.strong(_("{count} selected", count=SelectionState.selected.length()), role="status"),
         *acts(here),
-        icon_button("x", "Clear selection", look="btn ghost square last", on_click=SelectionState.clear),
+        icon_button("x", _("Clear selection"), look="btn ghost square last", on_click=SelectionState.clear),
         class_name="bar bulk",
         role="toolbar",
-        aria_label="Selected mails",
+        aria_label=_("Selected mails"),
     )
 
 
 def acts(here: str, id: rx.Var[int] | int = 0, menu: str = MOVE_ID) -> list[rx.Component]:
     """The buttons for the mail of that id, or for the selected ones."""
 
-    def button(what: Act, symbol: str, label: str) -> rx.Component:
+    def button(what: Act, symbol: str, label: rx.Var[str]) -> rx.Component:
         return icon_button(symbol, label, on_click=SelectionState.act(what.value, id))
 
     if here == routes.OUTBOX:
         return []
-    delete = button(Act.DELETE, "trash-2", "Delete for good" if here == routes.TRASH else "Delete")
+    delete = button(Act.DELETE, "trash-2", _("Delete for good") if here == routes.TRASH else _("Delete"))
     if here == routes.DRAFTS:
         return [delete]
-    back = {routes.SPAM: "Not spam", routes.TRASH: "Move to Inbox", routes.ARCHIVE: "Move to Inbox"}
+    back = {routes.SPAM: _("Not spam"), routes.TRASH: _("Move to Inbox"), routes.ARCHIVE: _("Move to Inbox")}
     return [
         button(Act.RESTORE, "inbox", back[here])
         if here in back
-        else button(Act.ARCHIVE, "archive", "Archive"),
+        else button(Act.ARCHIVE, "archive", _("Archive")),
         delete,
-        *([] if here in (routes.SPAM, routes.SENT) else [button(Act.SPAM, "circle-alert", "Spam")]),
+        *([] if here in (routes.SPAM, routes.SENT) else [button(Act.SPAM, "circle-alert", _("Spam"))]),
         *move_menu(menu, id),
         *mark_menu(f"{menu}_marks", id),
     ]
@@ -167,7 +168,7 @@ def acts(here: str, id: rx.Var[int] | int = 0, menu: str = MOVE_ID) -> list[rx.C
 def move_menu(menu: str, id: rx.Var[int] | int) -> list[rx.Component]:
     """Where the mails may be moved to."""
     return [
-        opener(menu, icon("folder-input"), look="btn ghost square", label="Move to"),
+        opener(menu, icon("folder-input"), look="btn ghost square", label=_("Move to")),
         popover(
             menu,
             *(
@@ -183,7 +184,7 @@ def move_menu(menu: str, id: rx.Var[int] | int) -> list[rx.Component]:
                     on_click=SelectionState.move(folder.place, id),
                 ),
             ),
-            label="Move to",
+            label=_("Move to"),
         ),
     ]
 
@@ -191,20 +192,20 @@ def move_menu(menu: str, id: rx.Var[int] | int) -> list[rx.Component]:
 def mark_menu(menu: str, id: rx.Var[int] | int) -> list[rx.Component]:
     """What the mails may be marked as."""
     marks = (
-        (Act.READ, "mail-open", "Mark as read"),
-        (Act.UNREAD, "mail", "Mark as unread"),
-        (Act.STAR, "star", "Star"),
-        (Act.UNSTAR, "star-off", "Take the star off"),
+        (Act.READ, "mail-open", _("Mark as read")),
+        (Act.UNREAD, "mail", _("Mark as unread")),
+        (Act.STAR, "star", _("Star")),
+        (Act.UNSTAR, "star-off", _("Take the star off")),
     )
     return [
-        opener(menu, icon("ellipsis"), look="btn ghost square", label="Mark"),
+        opener(menu, icon("ellipsis"), look="btn ghost square", label=_("Mark")),
         popover(
             menu,
             *(
                 choice(menu, icon(symbol), label, on_click=SelectionState.act(what.value, id))
                 for what, symbol, label in marks
             ),
-            label="Mark",
+            label=_("Mark"),
         ),
     ]
 
@@ -217,7 +218,7 @@ def strip(here: str) -> rx.Component:
             rx.el.div(
                 rx.el.span(MailboxState.shown, class_name="grow", dir="auto"),
                 link(
-                    "Close search" if here == routes.SEARCH else "Show all",
+                    _("Close search") if here == routes.SEARCH else _("Show all"),
                     to=routes.INBOX if here == routes.SEARCH else MailboxState.all_href,
                 ),
                 class_name="strip",
@@ -230,11 +231,11 @@ def strip(here: str) -> rx.Component:
             rx.cond(
                 MailboxState.rows.length() > 0,
                 rx.el.div(
-                    rx.el.span("What lies here can be put back.", class_name="grow"),
+                    rx.el.span(_("What lies here can be put back."), class_name="grow"),
                     confirmed(
                         "empty_trash",
-                        "Empty Trash",
-                        "Everything in Trash is deleted for good. This cannot be undone.",
+                        _("Empty Trash"),
+                        _("Everything in Trash is deleted for good. This cannot be undone."),
                         SelectionState.empty_trash,
                     ),
                     class_name="strip",
@@ -250,24 +251,24 @@ def folder_strip() -> rx.Component:
     """The folder's name, and what can be done with it."""
     return rx.el.div(
         rx.el.strong(MailboxState.title, class_name="grow", dir="auto"),
-        opener("rename_folder", "Rename", look="linked", label="Rename folder"),
+        opener("rename_folder", _("Rename"), look="linked", label=_("Rename folder")),
         popover(
             "rename_folder",
-            name_form(SelectionState.rename_folder, MailboxState.title, SelectionState.problem, "Rename"),
-            label="Rename folder",
+            name_form(SelectionState.rename_folder, MailboxState.title, SelectionState.problem, _("Rename")),
+            label=_("Rename folder"),
             role="dialog",
         ),
         confirmed(
             "remove_folder",
-            "Remove",
-            "The folder goes, and what is in it moves to Archive.",
+            _("Remove"),
+            _("The folder goes, and what is in it moves to Archive."),
             SelectionState.remove_folder,
         ),
         class_name="strip",
     )
 
 
-def confirmed(id: str, verb: str, warning: str, event: rx.EventHandler) -> rx.Component:
+def confirmed(id: str, verb: rx.Var[str], warning: rx.Var[str], event: rx.EventHandler) -> rx.Component:
     """A button that asks once more."""
     return rx.fragment(
         opener(id, verb, look="linked", label=verb),
@@ -275,7 +276,7 @@ def confirmed(id: str, verb: str, warning: str, event: rx.EventHandler) -> rx.Co
             id,
             rx.el.p(warning),
             choice(id, verb, on_click=event),
-            choice(id, "Keep"),
+            choice(id, _("Keep")),
             label=verb,
             role="dialog",
         ),
@@ -314,11 +315,11 @@ def row(
         link(
             avatar(mail.initials),
             rx.el.span(
-                rx.cond(unread, rx.el.span("Unread. ", class_name="unseen")),
+                rx.cond(unread, rx.el.span(_("Unread. "), class_name="unseen")),
                 mail.who,
                 rx.cond(
                     mail.thread_size != "",
-                    rx.el.b(mail.thread_size, class_name="size", title="Mails in this conversation"),
+                    rx.el.b(mail.thread_size, class_name="size", title=_("Mails in this conversation")),
                 ),
                 class_name="who",
                 dir="auto",
@@ -334,7 +335,7 @@ def row(
                 rx.cond(mail.place != "", rx.el.span(mail.place, class_name="lies")),
                 rx.cond(
                     mail.has_files,
-                    rx.el.span(icon("paperclip"), rx.el.span("Has attachments", class_name="unseen")),
+                    rx.el.span(icon("paperclip"), rx.el.span(_("Has attachments"), class_name="unseen")),
                 ),
                 badge(status, status_text),
                 class_name="marks",
@@ -351,7 +352,7 @@ def row(
                 type="button",
                 auto_focus=True,
                 class_name="at",
-                aria_label=f"Open {mail.subject}",
+                aria_label=_("Open {subject}", subject=mail.subject),
             ),
         ),
         TickButton.create(
@@ -360,7 +361,7 @@ def row(
             type="button",
             role="checkbox",
             class_name="tick",
-            aria_label=f"Select {mail.subject}",
+            aria_label=_("Select {subject}", subject=mail.subject),
             custom_attrs={"aria-checked": rx.cond(is_selected, "true", "false")},
         ),
         rx.el.button(
@@ -368,8 +369,8 @@ def row(
             on_click=SelectionState.act(rx.cond(starred, Act.UNSTAR.value, Act.STAR.value), mail.id),
             type="button",
             class_name="star",
-            aria_label=f"Star {mail.subject}",
-            title="Star",
+            aria_label=_("Star {subject}", subject=mail.subject),
+            title=_("Star"),
             custom_attrs={"aria-pressed": rx.cond(starred, "true", "false")},
         ),
         class_name=rx.cond(is_selected, "line chosen", "line"),
@@ -381,11 +382,11 @@ def pager() -> rx.Component:
     return rx.el.div(
         rx.cond(
             MailboxState.newest_href != "",
-            link("First page", to=MailboxState.newest_href, class_name="btn"),
+            link(_("First page"), to=MailboxState.newest_href, class_name="btn"),
         ),
         rx.cond(
             MailboxState.older_href != "",
-            link(f"Next {PAGE}", to=MailboxState.older_href, class_name="btn"),
+            link(_("Next {count}", count=PAGE), to=MailboxState.older_href, class_name="btn"),
         ),
         class_name="pager",
     )

@@ -6,6 +6,7 @@ import reflex as rx
 
 from bitmail import routes
 from bitmail.pages.elements import PostForm, PrefetchPageLinks, mark
+from bitmail.pages.words import _
 from bitmail.state.login import LogInState
 
 
@@ -25,18 +26,20 @@ def name_and_password() -> rx.Component:
         brand(),
         *who(LogInState.name),
         rx.el.input(type="hidden", name=routes.INVITATION, value=LogInState.invitation, read_only=True),
-        rx.el.button("Log in", type="submit", class_name="btn primary"),
+        rx.el.button(_("Log in"), type="submit", class_name="btn primary"),
         rx.cond(
             LogInState.may_sign_up,
             rx.el.p(
-                "New here? Choose a name and a password of at least 8 characters: "
-                "your first log-in makes the account.",
+                _(
+                    "New here? Choose a name and a password of at least 8 characters: "
+                    "your first log-in makes the account."
+                ),
                 class_name="muted",
             ),
         ),
         rx.cond(
             LogInState.is_demo,
-            rx.el.p("demo: mail comes back to you", class_name="demo"),
+            rx.el.p(_("demo: mail comes back to you"), class_name="demo"),
         ),
         rx.el.footer(LogInState.version, class_name="version"),
         action=routes.ENTER,
@@ -55,10 +58,10 @@ def again(name: rx.Var[str]) -> rx.Component:
         LogInState.is_asked,
         rx.el.div(
             PostForm.create(
-                rx.el.h2("Log in again", id="again"),
-                rx.el.p("Your session has ended. What you wrote is kept, and is here again afterwards."),
+                rx.el.h2(_("Log in again"), id="again"),
+                rx.el.p(_("Your session has ended. What you wrote is kept, and is here again afterwards.")),
                 *who(name, is_known=True),
-                rx.el.button("Log in", type="submit", class_name="btn primary"),
+                rx.el.button(_("Log in"), type="submit", class_name="btn primary"),
                 action=routes.ENTER,
                 method="post",
                 class_name="card",
@@ -80,7 +83,7 @@ def who(name: rx.Var[str], *, is_known: bool = False) -> list[rx.Component]:
     """
     return [
         rx.el.label(
-            "Name",
+            _("Name"),
             rx.el.div(
                 rx.el.input(
                     name="name",
@@ -93,7 +96,7 @@ def who(name: rx.Var[str], *, is_known: bool = False) -> list[rx.Component]:
                     auto_focus=not is_known,
                     required=True,
                     max_length=320,
-                    aria_label="Name",
+                    aria_label=_("Name"),
                     aria_describedby="refusal",
                 ),
                 rx.el.span("@", LogInState.domain, class_name="muted", custom_attrs={"aria-hidden": "true"}),
@@ -101,14 +104,14 @@ def who(name: rx.Var[str], *, is_known: bool = False) -> list[rx.Component]:
             ),
         ),
         rx.el.label(
-            "Password",
+            _("Password"),
             rx.el.input(
                 name="password",
                 type="password",
                 auto_complete="current-password",
                 auto_focus=is_known,
                 required=True,
-                aria_label="Password",
+                aria_label=_("Password"),
                 aria_describedby="refusal",
             ),
         ),
@@ -127,7 +130,7 @@ def code() -> rx.Component:
     return PostForm.create(
         brand(),
         rx.el.label(
-            "Code",
+            _("Code"),
             rx.el.input(
                 name="code",
                 auto_complete="one-time-code",
@@ -135,18 +138,18 @@ def code() -> rx.Component:
                 spell_check=False,
                 auto_focus=True,
                 max_length=40,
-                aria_label="Code",
+                aria_label=_("Code"),
                 aria_describedby="refusal",
             ),
         ),
         rx.el.p(
-            "Type the code that your authenticator app shows, or one of your recovery codes.",
+            _("Type the code that your authenticator app shows, or one of your recovery codes."),
             class_name="muted",
         ),
         next_page(),
         refusal(),
-        rx.el.button("Log in", type="submit", class_name="btn primary"),
-        rx.el.button("Another account", type="submit", name="again", value="1", class_name="btn ghost"),
+        rx.el.button(_("Log in"), type="submit", class_name="btn primary"),
+        rx.el.button(_("Another account"), type="submit", name="again", value="1", class_name="btn ghost"),
         action=routes.ENTER_CODE,
         method="post",
         class_name="card",

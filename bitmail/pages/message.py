@@ -6,6 +6,7 @@ import reflex as rx
 
 from bitmail.pages.elements import avatar, icon, link
 from bitmail.pages.status import deliveries
+from bitmail.pages.words import _
 from bitmail.state.message import FileRow, MessageState, TextSegment
 
 FIT = "({ currentTarget: it }) => { it.style.height = `${it.contentDocument.body.scrollHeight}px`; }"
@@ -23,9 +24,9 @@ def message() -> rx.Component:
                 " ",
                 rx.el.span(MessageState.address, class_name="muted"),
                 rx.el.div(
-                    people("to", MessageState.to),
-                    people("cc", MessageState.cc),
-                    people("bcc", MessageState.bcc),
+                    people(_("to"), MessageState.to),
+                    people(_("cc"), MessageState.cc),
+                    people(_("bcc"), MessageState.bcc),
                 ),
                 rx.el.div(MessageState.time, class_name="muted"),
             ),
@@ -39,7 +40,7 @@ def message() -> rx.Component:
             rx.el.iframe(
                 src=MessageState.frame,
                 sandbox="allow-same-origin allow-popups allow-popups-to-escape-sandbox",
-                title="Message",
+                title=_("Message"),
                 class_name="paper",
                 custom_attrs={"onLoad": rx.Var(_js_expr=FIT)},
                 key=MessageState.frame,
@@ -51,7 +52,7 @@ def message() -> rx.Component:
     )
 
 
-def people(label: str, line: rx.Var[str]) -> rx.Component:
+def people(label: rx.Var[str], line: rx.Var[str]) -> rx.Component:
     """One line of recipients, if there are any."""
     return rx.cond(line != "", rx.el.div(f"{label} ", line, class_name="muted people"))
 
@@ -60,16 +61,16 @@ def more() -> rx.Component:
     """What is done with a mail less often."""
     address = "/mail/" + MessageState.id.to_string()
     return rx.el.details(
-        rx.el.summary(icon("ellipsis-vertical"), class_name="btn bare", aria_label="More"),
+        rx.el.summary(icon("ellipsis-vertical"), class_name="btn bare", aria_label=_("More")),
         rx.el.div(
             rx.el.button(
                 icon("printer"),
-                "Print",
+                _("Print"),
                 type="button",
                 custom_attrs={"onClick": rx.Var(_js_expr="() => window.print()")},
             ),
-            rx.el.a(icon("download"), "Download", href=address + "/message", download=True),
-            rx.el.a(icon("code"), "View source", href=address + "/source", target="_blank"),
+            rx.el.a(icon("download"), _("Download"), href=address + "/message", download=True),
+            rx.el.a(icon("code"), _("View source"), href=address + "/source", target="_blank"),
             class_name="menu",
         ),
         class_name="more",
@@ -83,12 +84,12 @@ def remarks() -> rx.Component:
             MessageState.blocked > 0,
             remark(
                 "image-off",
-                "Remote images are not shown: they would tell the sender that and where the mail is read.",
+                _("Remote images are not shown: they would tell the sender that and where the mail is read."),
                 rx.el.button(
-                    "Show images", on_click=MessageState.show_images, type="button", class_name="btn"
+                    _("Show images"), on_click=MessageState.show_images, type="button", class_name="btn"
                 ),
                 rx.el.button(
-                    "Always from this sender",
+                    _("Always from this sender"),
                     on_click=MessageState.trust_sender,
                     type="button",
                     class_name="btn ghost",
@@ -99,20 +100,20 @@ def remarks() -> rx.Component:
             MessageState.is_damaged,
             remark(
                 "triangle-alert",
-                "Parts of this mail are damaged and not shown. Its source can be downloaded.",
+                _("Parts of this mail are damaged and not shown. Its source can be downloaded."),
             ),
         ),
         rx.cond(
             MessageState.wants_receipt,
-            remark("eye-off", "The sender asks to be told when this is read. Nothing was sent."),
+            remark("eye-off", _("The sender asks to be told when this is read. Nothing was sent.")),
         ),
         rx.cond(
             MessageState.list_name != "",
             remark(
                 "mails",
-                "This mail came by a list.",
+                _("This mail came by a list."),
                 rx.el.button(
-                    "Unsubscribe", on_click=MessageState.leave_list, type="button", class_name="btn"
+                    _("Unsubscribe"), on_click=MessageState.leave_list, type="button", class_name="btn"
                 ),
             ),
         ),
@@ -120,9 +121,9 @@ def remarks() -> rx.Component:
             MessageState.list_page != "",
             remark(
                 "mails",
-                "This mail came by a list.",
+                _("This mail came by a list."),
                 rx.el.a(
-                    "Unsubscribe page",
+                    _("Unsubscribe page"),
                     href=MessageState.list_page,
                     target="_blank",
                     rel="noopener noreferrer",
@@ -134,8 +135,8 @@ def remarks() -> rx.Component:
             MessageState.list_mail != "",
             remark(
                 "mails",
-                "This mail came by a list that is left by mail.",
-                link("Write it", to=MessageState.list_mail, class_name="btn"),
+                _("This mail came by a list that is left by mail."),
+                link(_("Write it"), to=MessageState.list_mail, class_name="btn"),
             ),
         ),
         rx.cond(MessageState.left_list != "", remark("mails", MessageState.left_list)),
@@ -152,7 +153,7 @@ def segment(part: rx.Var[TextSegment]) -> rx.Component:
     return rx.match(
         part.kind,
         ("link", rx.el.a(part.text, href=part.href, target="_blank", rel="noopener noreferrer")),
-        ("quote", rx.el.details(rx.el.summary("Quoted text"), rx.el.div(part.text), class_name="quoted")),
+        ("quote", rx.el.details(rx.el.summary(_("Quoted text")), rx.el.div(part.text), class_name="quoted")),
         rx.el.span(part.text),
     )
 
@@ -164,22 +165,22 @@ def files() -> rx.Component:
             rx.el.h2(
                 rx.cond(
                     MessageState.files.length() == 1,
-                    "1 file",
-                    MessageState.files.length().to_string() + " files",
+                    _("1 file"),
+                    _("{count} files", count=MessageState.files.length()),
                 )
             ),
             rx.cond(
                 MessageState.files.length() > 1,
                 rx.el.a(
                     icon("download"),
-                    "Download all",
+                    _("Download all"),
                     href="/mail/" + MessageState.id.to_string() + "/files",
                     download=True,
                     class_name="btn ghost",
                 ),
             ),
         ),
-        rx.el.ul(rx.foreach(MessageState.files, file), aria_label="Files"),
+        rx.el.ul(rx.foreach(MessageState.files, file), aria_label=_("Files")),
         class_name="files",
     )
 
@@ -205,7 +206,7 @@ def file(row: rx.Var[FileRow]) -> rx.Component:
             href=row.href,
             download=True,
             class_name="btn bare",
-            aria_label="Download " + row.name,
+            aria_label=_("Download {name}", name=row.name),
         ),
         key=row.href,
     )

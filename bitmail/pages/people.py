@@ -7,6 +7,7 @@ import reflex as rx
 from bitmail.chips import Chip
 from bitmail.pages import browser
 from bitmail.pages.elements import icon
+from bitmail.pages.words import _
 from bitmail.state.composer import PEOPLE, TYPING, Composer, Offer, element_id
 
 ABSENT = rx.Var("undefined", _var_type=str)
@@ -15,13 +16,13 @@ LOOK_AFTER = 80
 """Milliseconds after the last key."""
 
 
-def people_field(slot: int, window: type[Composer], name: str, hint: str = "") -> rx.Component:
+def people_field(slot: int, window: type[Composer], name: str, hint: rx.Var[str] | str = "") -> rx.Component:
     """One field for people, and what is wrong in it."""
     id = element_id(slot, name + TYPING)
     chips = window.people.get(name, []).to(list[Chip])
     is_offering = (window.offered_in == name) & (window.offers.length() > 0)
     return rx.el.div(
-        rx.el.label(PEOPLE[name], html_for=id),
+        rx.el.label(_(PEOPLE[name]), html_for=id),
         rx.el.textarea(
             id=element_id(slot, name), name=name, hidden=True, custom_attrs={"aria-hidden": "true"}
         ),
@@ -42,7 +43,7 @@ def typing(
     slot: int,
     window: type[Composer],
     name: str,
-    hint: str,
+    hint: rx.Var[str] | str,
     chips: rx.Var[list[Chip]],
     is_offering: rx.Var[bool],
 ) -> rx.Component:
@@ -80,7 +81,7 @@ def typing(
         placeholder=rx.cond(chips.length() > 0, "", hint),
         spell_check=False,
         auto_capitalize="none",
-        aria_label=PEOPLE[name],
+        aria_label=_(PEOPLE[name]),
         aria_describedby=element_id(slot, f"says_{name}"),
         dir="auto",
         custom_attrs={
@@ -106,14 +107,16 @@ def chip_view(slot: int, window: type[Composer], name: str, chip: rx.Var[Chip]) 
             on_click=window.keep(browser.values(slot, browser.edit(name, chip))),
             type="button",
             title=rx.cond(chip.reason != "", chip.reason, chip.title),
-            aria_label=rx.cond(chip.reason != "", f"Correct {chip.title}", f"Edit {chip.title}"),
+            aria_label=rx.cond(
+                chip.reason != "", _("Correct {title}", title=chip.title), _("Edit {title}", title=chip.title)
+            ),
             dir="auto",
         ),
         rx.el.button(
             icon("x", 12),
             on_click=window.keep(browser.values(slot, browser.remove(name, chip))),
             type="button",
-            aria_label=f"Remove {chip.title}",
+            aria_label=_("Remove {title}", title=chip.title),
         ),
         class_name=rx.cond(chip.reason != "", "chip err", "chip"),
     )
@@ -137,6 +140,6 @@ def offers(slot: int, window: type[Composer], name: str) -> rx.Component:
         rx.foreach(window.offers, offer),
         id=element_id(slot, f"offers_{name}"),
         role="listbox",
-        aria_label="Suggestions",
+        aria_label=_("Suggestions"),
         class_name="offers",
     )

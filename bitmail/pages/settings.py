@@ -9,10 +9,12 @@ import reflex as rx
 from bitmail import routes
 from bitmail.pages.elements import PostForm, icon, ready, skeleton
 from bitmail.pages.shell import menu, shell
+from bitmail.pages.words import _
 from bitmail.preferences import NAME_CHARACTERS, UNDO_CHOICES
 from bitmail.state.settings import RecordRow, SessionRow, SettingsState, TokenRow, WebhookRow
 from bitmail.tokens import MAY
 from bitmail.webhooks import EVERY, LONGEST_URL
+from bitmail.words import STATUS_WORDS
 
 ZONES = sorted(
     zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "SystemV/"))
@@ -24,9 +26,11 @@ def settings() -> rx.Component:
     return shell(
         routes.SETTINGS,
         rx.el.div(
-            menu(routes.SETTINGS, "Settings"),
-            rx.el.h1("Settings", class_name="unseen"),
-            rx.el.div(rx.el.strong("Settings"), class_name="bar wide", custom_attrs={"aria-hidden": "true"}),
+            menu(routes.SETTINGS, _("Settings")),
+            rx.el.h1(_("Settings"), class_name="unseen"),
+            rx.el.div(
+                rx.el.strong(_("Settings")), class_name="bar wide", custom_attrs={"aria-hidden": "true"}
+            ),
             rx.el.div(
                 ready(
                     SettingsState.is_loaded,
@@ -57,7 +61,7 @@ def settings() -> rx.Component:
     )
 
 
-def section(title: str, words: str, *parts: rx.Component) -> rx.Component:
+def section(title: rx.Var[str], words: rx.Var[str], *parts: rx.Component) -> rx.Component:
     """A part of the page."""
     return rx.el.section(
         rx.el.header(rx.el.h2(title), rx.el.p(words, class_name="muted")),
@@ -66,7 +70,9 @@ def section(title: str, words: str, *parts: rx.Component) -> rx.Component:
     )
 
 
-def choice(field: str, label: str, now: rx.Var[str], options: list[tuple[str, str]]) -> rx.Component:
+def choice(
+    field: str, label: rx.Var[str], now: rx.Var[str], options: list[tuple[str, rx.Var[str] | str]]
+) -> rx.Component:
     """One preference with a few values."""
     return rx.el.label(
         rx.el.span(label),
@@ -88,25 +94,25 @@ def says(field: str) -> rx.Component:
 def you() -> rx.Component:
     """The person."""
     return section(
-        "You",
-        "How others see you.",
+        _("You"),
+        _("How others see you."),
         rx.el.label(
-            rx.el.span("Display name"),
+            rx.el.span(_("Display name")),
             rx.el.input(
                 default_value=SettingsState.display_name,
                 key=SettingsState.display_name,
                 on_blur=lambda value: SettingsState.change("display_name", value),
                 max_length=NAME_CHARACTERS * 2,
                 auto_complete="name",
-                aria_label="Display name",
+                aria_label=_("Display name"),
             ),
             says("display_name"),
         ),
         choice(
             "zone",
-            "Time zone",
+            _("Time zone"),
             SettingsState.zone,
-            [("", "The browser's"), *((zone, zone.replace("_", " ")) for zone in ZONES)],
+            [("", _("The browser's")), *((zone, zone.replace("_", " ")) for zone in ZONES)],
         ),
     )
 
@@ -114,20 +120,31 @@ def you() -> rx.Component:
 def looks() -> rx.Component:
     """Colours and density."""
     return section(
-        "Looks",
-        "On this and every other browser of yours.",
+        _("Looks"),
+        _("On this and every other browser of yours."),
+        choice(
+            "language",
+            _("Language"),
+            SettingsState.language,
+            [("", _("The browser's")), ("en", "English"), ("da", "Dansk")],
+        ),
         choice(
             "theme",
-            "Theme",
+            _("Theme"),
             SettingsState.theme,
-            [("system", "As the system"), ("light", "Light"), ("dark", "Dark")],
+            [("system", _("As the system")), ("light", _("Light")), ("dark", _("Dark"))],
         ),
-        choice("density", "Density", SettingsState.density, [("normal", "Normal"), ("compact", "Compact")]),
+        choice(
+            "density",
+            _("Density"),
+            SettingsState.density,
+            [("normal", _("Normal")), ("compact", _("Compact"))],
+        ),
         choice(
             "shortcuts",
-            "Keyboard shortcuts",
+            _("Keyboard shortcuts"),
             rx.cond(SettingsState.shortcuts, "1", "0"),
-            [("1", "On"), ("0", "Off")],
+            [("1", _("On")), ("0", _("Off"))],
         ),
     )
 
@@ -135,9 +152,14 @@ def looks() -> rx.Component:
 def reading() -> rx.Component:
     """Remote images."""
     return section(
-        "Reading",
-        "Remote images tell their sender that and where a mail is read.",
-        choice("images", "Remote images", SettingsState.images, [("ask", "Ask"), ("always", "Always show")]),
+        _("Reading"),
+        _("Remote images tell their sender that and where a mail is read."),
+        choice(
+            "images",
+            _("Remote images"),
+            SettingsState.images,
+            [("ask", _("Ask")), ("always", _("Always show"))],
+        ),
         rx.cond(
             SettingsState.senders.length() > 0,
             rx.el.ul(
@@ -146,7 +168,7 @@ def reading() -> rx.Component:
                     lambda sender: rx.el.li(
                         rx.el.span(sender),
                         rx.el.button(
-                            "Ask again",
+                            _("Ask again"),
                             on_click=SettingsState.forget_sender(sender),
                             type="button",
                             class_name="btn ghost",
@@ -154,7 +176,7 @@ def reading() -> rx.Component:
                         key=sender,
                     ),
                 ),
-                aria_label="Senders whose images are shown",
+                aria_label=_("Senders whose images are shown"),
             ),
         ),
     )
@@ -163,14 +185,22 @@ def reading() -> rx.Component:
 def writing() -> rx.Component:
     """The editor and undo."""
     return section(
-        "Writing",
-        "What a new mail begins as.",
-        choice("editor", "New mails", SettingsState.editor, [("plain", "Plain text"), ("rich", "Rich text")]),
+        _("Writing"),
+        _("What a new mail begins as."),
+        choice(
+            "editor",
+            _("New mails"),
+            SettingsState.editor,
+            [("plain", _("Plain text")), ("rich", _("Rich text"))],
+        ),
         choice(
             "undo",
-            "Undo after Send",
+            _("Undo after Send"),
             SettingsState.undo,
-            [(str(seconds), f"{seconds} seconds" if seconds else "Off") for seconds in UNDO_CHOICES],
+            [
+                (str(seconds), _("{count} seconds", count=seconds) if seconds else _("Off"))
+                for seconds in UNDO_CHOICES
+            ],
         ),
     )
 
@@ -180,24 +210,24 @@ def suppressed() -> rx.Component:
     return rx.cond(
         SettingsState.suppressed.length() > 0,
         section(
-            "Addresses that came back",
-            "Send warns before a mail goes to one of these again.",
+            _("Addresses that came back"),
+            _("Send warns before a mail goes to one of these again."),
             rx.el.ul(
                 rx.foreach(
                     SettingsState.suppressed,
                     lambda one: rx.el.li(
                         rx.el.span(one.why),
                         rx.el.button(
-                            "Warn no more",
+                            _("Warn no more"),
                             on_click=SettingsState.lift(one.address),
                             type="button",
                             class_name="btn ghost",
-                            aria_label="Warn no more of " + one.address,
+                            aria_label=_("Warn no more of {address}", address=one.address),
                         ),
                         key=one.address,
                     ),
                 ),
-                aria_label="Addresses that came back",
+                aria_label=_("Addresses that came back"),
             ),
         ),
     )
@@ -206,14 +236,14 @@ def suppressed() -> rx.Component:
 def password() -> rx.Component:
     """Another password."""
     return section(
-        "Password",
-        "Every other browser is logged out when you change it.",
+        _("Password"),
+        _("Every other browser is logged out when you change it."),
         PostForm.create(
             user_name(),
-            secret_field("now", "Password of now", "current-password"),
-            secret_field("new", "New password", "new-password"),
+            secret_field("now", _("Password of now"), "current-password"),
+            secret_field("new", _("New password"), "new-password"),
             says("password"),
-            rx.el.button("Change password", type="submit", class_name="btn"),
+            rx.el.button(_("Change password"), type="submit", class_name="btn"),
             action=routes.NEW_PASSWORD,
             method="post",
         ),
@@ -227,7 +257,7 @@ def user_name() -> rx.Component:
     )
 
 
-def secret_field(name: str, label: str, purpose: str) -> rx.Component:
+def secret_field(name: str, label: rx.Var[str], purpose: str) -> rx.Component:
     """A field for a password."""
     return rx.el.label(
         rx.el.span(label),
@@ -240,13 +270,15 @@ def secret_field(name: str, label: str, purpose: str) -> rx.Component:
 def second_factor() -> rx.Component:
     """A code at each log-in."""
     return section(
-        "Second factor",
-        "With it, a stranger who learned your password still cannot get in.",
+        _("Second factor"),
+        _("With it, a stranger who learned your password still cannot get in."),
         rx.cond(
             SettingsState.recovery.length() > 0,
             rx.el.div(
                 rx.el.p(
-                    "It is on. Keep these recovery codes where you find them without your phone; each opens once."
+                    _(
+                        "It is on. Keep these recovery codes where you find them without your phone; each opens once."
+                    )
                 ),
                 rx.el.pre(SettingsState.recovery.join("\n"), class_name="codes"),
             ),
@@ -255,9 +287,9 @@ def second_factor() -> rx.Component:
             SettingsState.has_second_factor,
             rx.el.form(
                 user_name(),
-                secret_field("password", "Password", "current-password"),
+                secret_field("password", _("Password"), "current-password"),
                 says("code"),
-                rx.el.button("Turn off", type="submit", class_name="btn"),
+                rx.el.button(_("Turn off"), type="submit", class_name="btn"),
                 on_submit=SettingsState.end_second_factor,
                 reset_on_submit=True,
             ),
@@ -266,27 +298,28 @@ def second_factor() -> rx.Component:
                 rx.el.form(
                     rx.el.img(
                         src=SettingsState.enrolment_picture,
-                        alt="QR code of the secret below",
+                        alt=_("QR code of the secret below"),
                         class_name="code",
                     ),
                     rx.el.p(
-                        "Scan this with your authenticator app, or type ", rx.el.code(SettingsState.enrolment)
+                        _("Scan this with your authenticator app, or type "),
+                        rx.el.code(SettingsState.enrolment),
                     ),
                     rx.el.label(
-                        rx.el.span("Code that it shows"),
+                        rx.el.span(_("Code that it shows")),
                         rx.el.input(
                             name="code",
                             auto_complete="one-time-code",
                             required=True,
-                            aria_label="Code that it shows",
+                            aria_label=_("Code that it shows"),
                         ),
                     ),
                     says("code"),
-                    rx.el.button("Turn on", type="submit", class_name="btn primary"),
+                    rx.el.button(_("Turn on"), type="submit", class_name="btn primary"),
                     on_submit=SettingsState.confirm_second_factor,
                 ),
                 rx.el.button(
-                    "Set up", on_click=SettingsState.begin_second_factor, type="button", class_name="btn"
+                    _("Set up"), on_click=SettingsState.begin_second_factor, type="button", class_name="btn"
                 ),
             ),
         ),
@@ -296,13 +329,13 @@ def second_factor() -> rx.Component:
 def sessions() -> rx.Component:
     """Where the account is open."""
     return section(
-        "Sessions",
-        "Every browser and script that is logged in.",
-        rx.el.ul(rx.foreach(SettingsState.sessions, session), aria_label="Sessions"),
+        _("Sessions"),
+        _("Every browser and script that is logged in."),
+        rx.el.ul(rx.foreach(SettingsState.sessions, session), aria_label=_("Sessions")),
         rx.cond(
             SettingsState.sessions.length() > 1,
             rx.el.button(
-                "Log out everywhere else",
+                _("Log out everywhere else"),
                 on_click=SettingsState.end_other_sessions,
                 type="button",
                 class_name="btn",
@@ -318,14 +351,19 @@ def session(row: rx.Var[SessionRow]) -> rx.Component:
             rx.el.strong(row.browser),
             " ",
             rx.el.span(
-                rx.cond(row.address != "", f"{row.address}, ", ""), "seen ", row.seen, class_name="muted"
+                rx.cond(row.address != "", f"{row.address}, ", ""),
+                _("seen {when}", when=row.seen),
+                class_name="muted",
             ),
         ),
         rx.cond(
             row.is_this,
-            rx.el.span("this one", class_name="badge info"),
+            rx.el.span(_("this one"), class_name="badge info"),
             rx.el.button(
-                "Log out", on_click=SettingsState.end_session(row.id), type="button", class_name="btn ghost"
+                _("Log out"),
+                on_click=SettingsState.end_session(row.id),
+                type="button",
+                class_name="btn ghost",
             ),
         ),
         key=row.id.to_string(),
@@ -335,38 +373,38 @@ def session(row: rx.Var[SessionRow]) -> rx.Component:
 def tokens() -> rx.Component:
     """What scripts prove themselves by."""
     return section(
-        "API tokens",
-        "For scripts that send mail, look at what became of it, or work on your mailboxes.",
-        rx.el.p(rx.el.a("What scripts can do", href="/api/docs", class_name="linked")),
+        _("API tokens"),
+        _("For scripts that send mail, look at what became of it, or work on your mailboxes."),
+        rx.el.p(rx.el.a(_("What scripts can do"), href="/api/docs", class_name="linked")),
         rx.cond(
             SettingsState.new_token != "",
             rx.el.div(
-                rx.el.p("Copy the token now; it is not shown again."),
+                rx.el.p(_("Copy the token now; it is not shown again.")),
                 rx.el.pre(SettingsState.new_token, class_name="codes"),
             ),
         ),
-        rx.el.ul(rx.foreach(SettingsState.tokens, token), aria_label="API tokens"),
+        rx.el.ul(rx.foreach(SettingsState.tokens, token), aria_label=_("API tokens")),
         rx.el.form(
             rx.el.label(
-                rx.el.span("Name"),
-                rx.el.input(name="name", required=True, max_length=60, aria_label="Name of the token"),
+                rx.el.span(_("Name")),
+                rx.el.input(name="name", required=True, max_length=60, aria_label=_("Name of the token")),
             ),
             rx.el.label(
-                rx.el.span("Days"),
+                rx.el.span(_("Days")),
                 rx.el.input(
-                    name="days", type="number", default_value="90", min="1", max="366", aria_label="Days"
+                    name="days", type="number", default_value="90", min="1", max="366", aria_label=_("Days")
                 ),
             ),
             *(
                 rx.el.label(
                     rx.el.input(type="checkbox", name=scope.value, value="1"),
-                    rx.el.span(f"May {words}"),
+                    rx.el.span(_("May {what}", what=_(words))),
                     class_name="check",
                 )
                 for scope, words in MAY.items()
             ),
             says("token"),
-            rx.el.button("Make token", type="submit", class_name="btn"),
+            rx.el.button(_("Make token"), type="submit", class_name="btn"),
             on_submit=SettingsState.make_token,
             reset_on_submit=True,
         ),
@@ -379,9 +417,11 @@ def token(row: rx.Var[TokenRow]) -> rx.Component:
         rx.el.span(
             rx.el.strong(row.name),
             " ",
-            rx.el.span("may ", row.scopes, " until ", row.expires, class_name="muted"),
+            rx.el.span(_("may {scopes} until {day}", scopes=row.scopes, day=row.expires), class_name="muted"),
         ),
-        rx.el.button("End", on_click=SettingsState.end_token(row.id), type="button", class_name="btn ghost"),
+        rx.el.button(
+            _("End"), on_click=SettingsState.end_token(row.id), type="button", class_name="btn ghost"
+        ),
         key=row.id.to_string(),
     )
 
@@ -389,38 +429,38 @@ def token(row: rx.Var[TokenRow]) -> rx.Component:
 def webhooks() -> rx.Component:
     """What is told to programs elsewhere."""
     return section(
-        "Webhooks",
-        "Addresses of programs that are called when something becomes of your mail.",
+        _("Webhooks"),
+        _("Addresses of programs that are called when something becomes of your mail."),
         rx.cond(
             SettingsState.new_secret != "",
             rx.el.div(
-                rx.el.p("Copy the secret now; it is not shown again. Calls are signed with it."),
+                rx.el.p(_("Copy the secret now; it is not shown again. Calls are signed with it.")),
                 rx.el.pre(SettingsState.new_secret, class_name="codes"),
             ),
         ),
-        rx.el.ul(rx.foreach(SettingsState.webhooks, webhook), aria_label="Webhooks"),
+        rx.el.ul(rx.foreach(SettingsState.webhooks, webhook), aria_label=_("Webhooks")),
         rx.el.form(
             rx.el.label(
-                rx.el.span("Address"),
+                rx.el.span(_("Address")),
                 rx.el.input(
                     name="url",
                     type="url",
                     required=True,
                     max_length=LONGEST_URL,
                     placeholder="https://example.com/hook",
-                    aria_label="Address of the webhook",
+                    aria_label=_("Address of the webhook"),
                 ),
             ),
             *[
                 rx.el.label(
                     rx.el.input(type="checkbox", name=status.value, value="1", default_checked=True),
-                    rx.el.span(status.value.capitalize()),
+                    rx.el.span(_(STATUS_WORDS[status]).capitalize()),
                     class_name="check",
                 )
                 for status in EVERY
             ],
             says("webhook"),
-            rx.el.button("Make webhook", type="submit", class_name="btn"),
+            rx.el.button(_("Make webhook"), type="submit", class_name="btn"),
             on_submit=SettingsState.make_webhook,
             key=SettingsState.new_secret,  # begins anew once one is made, and keeps what is wrong
         ),
@@ -433,16 +473,16 @@ def webhook(row: rx.Var[WebhookRow]) -> rx.Component:
         rx.el.span(
             rx.el.strong(row.url),
             " ",
-            rx.el.span("is told ", row.told, class_name="muted"),
+            rx.el.span(_("is told {what}", what=row.told), class_name="muted"),
             " ",
             rx.el.span(row.state, class_name=rx.cond(row.is_bad, "says", "")),
         ),
         rx.el.button(
-            "Remove",
+            _("Remove"),
             on_click=SettingsState.end_webhook(row.id),
             type="button",
             class_name="btn ghost",
-            aria_label="Remove the webhook at " + row.url,
+            aria_label=_("Remove the webhook at {address}", address=row.url),
         ),
         key=row.id.to_string(),
     )
@@ -451,9 +491,9 @@ def webhook(row: rx.Var[WebhookRow]) -> rx.Component:
 def trail() -> rx.Component:
     """What happened to the account."""
     return section(
-        "What happened",
-        "The latest log-ins and changes of this account.",
-        rx.el.ul(rx.foreach(SettingsState.records, record), aria_label="What happened"),
+        _("What happened"),
+        _("The latest log-ins and changes of this account."),
+        rx.el.ul(rx.foreach(SettingsState.records, record), aria_label=_("What happened")),
     )
 
 
@@ -473,21 +513,23 @@ def record(row: rx.Var[RecordRow]) -> rx.Component:
 def departure() -> rx.Component:
     """Take everything along, or remove it."""
     return section(
-        "Your data",
-        "All your mail is yours to take along.",
-        rx.el.a(icon("download"), "Download all mail", href=routes.MBOX, download=True, class_name="btn"),
+        _("Your data"),
+        _("All your mail is yours to take along."),
+        rx.el.a(icon("download"), _("Download all mail"), href=routes.MBOX, download=True, class_name="btn"),
         rx.el.details(
-            rx.el.summary("Delete this account"),
+            rx.el.summary(_("Delete this account")),
             rx.el.p(
-                "Your mail, drafts, contacts and settings are removed and cannot be brought back. What you have sent "
-                "stays with those who got it, and what is on its way still goes out. Your name stays taken, so that "
-                "nobody else gets your mail."
+                _(
+                    "Your mail, drafts, contacts and settings are removed and cannot be brought back. "
+                    "What you have sent stays with those who got it, and what is on its way still goes out. "
+                    "Your name stays taken, so that nobody else gets your mail."
+                )
             ),
             PostForm.create(
                 user_name(),
-                secret_field("password", "Password", "current-password"),
+                secret_field("password", _("Password"), "current-password"),
                 says("delete"),
-                rx.el.button("Delete for good", type="submit", class_name="btn danger"),
+                rx.el.button(_("Delete for good"), type="submit", class_name="btn danger"),
                 action=routes.DELETION,
                 method="post",
             ),

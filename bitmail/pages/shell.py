@@ -7,6 +7,7 @@ import reflex as rx
 from bitmail import routes
 from bitmail.pages.elements import DropPlace, KeyListener, PostForm, icon, link, mark, opener, popover
 from bitmail.pages.login import again
+from bitmail.pages.words import _
 from bitmail.places import FOLDER_NAME
 from bitmail.state.compose import ComposeState
 from bitmail.state.keys import HELP, HELP_ID, KEYS, KeysState
@@ -16,14 +17,14 @@ from bitmail.state.session import FolderRow, SessionState, ShownNotice
 from bitmail.view import ROUTES
 
 PLACES = (
-    ("Inbox", routes.INBOX, "inbox", SessionState.unread),
-    ("Drafts", routes.DRAFTS, "pencil", SessionState.drafts),
-    ("Outbox", routes.OUTBOX, "clock", SessionState.outbox),
-    ("Sent", routes.SENT, "send", ""),
-    ("Archive", routes.ARCHIVE, "archive", ""),
-    ("Spam", routes.SPAM, "circle-alert", SessionState.spam),
-    ("Trash", routes.TRASH, "trash-2", ""),
-    ("Contacts", routes.CONTACTS, "users", ""),
+    (_("Inbox"), routes.INBOX, "inbox", SessionState.unread),
+    (_("Drafts"), routes.DRAFTS, "pencil", SessionState.drafts),
+    (_("Outbox"), routes.OUTBOX, "clock", SessionState.outbox),
+    (_("Sent"), routes.SENT, "send", ""),
+    (_("Archive"), routes.ARCHIVE, "archive", ""),
+    (_("Spam"), routes.SPAM, "circle-alert", SessionState.spam),
+    (_("Trash"), routes.TRASH, "trash-2", ""),
+    (_("Contacts"), routes.CONTACTS, "users", ""),
 )
 ZONE = rx.Var(_js_expr="Intl.DateTimeFormat().resolvedOptions().timeZone", _var_type=str)
 
@@ -55,7 +56,12 @@ def shell(here: str, *panes: rx.Component, is_open: rx.Var[bool] | bool = False)
     )
 
 
-def title(here: str, name: str) -> rx.Var[str]:
+def named(name: rx.Var[str]) -> rx.Var[str]:
+    """What the browser's tab says on a page that is no list."""
+    return rx.Var.create(f"{name} · BitMail")
+
+
+def title(here: str, name: rx.Var[str]) -> rx.Var[str]:
     """What the browser's tab says: how much is unread, and what is shown."""
     count = rx.cond(SessionState.unread != "", f"({SessionState.unread}) ", "")
     shown = rx.cond(MailboxState.title != "", MailboxState.title, name) if here == routes.FOLDER else name
@@ -70,7 +76,7 @@ def rail(here: str) -> rx.Component:
         *links(here),
         footer(),
         class_name="rail",
-        aria_label="Mailboxes",
+        aria_label=_("Mailboxes"),
     )
 
 
@@ -80,12 +86,16 @@ def links(here: str, menu: str = "") -> list[rx.Component]:
         *(place(here, *known) for known in PLACES),
         rx.foreach(SessionState.folders, lambda folder: folder_link(here, folder)),
         opener(
-            f"new_folder{menu}", icon("folder-plus"), rx.el.span("New folder"), look="nav", label="New folder"
+            f"new_folder{menu}",
+            icon("folder-plus"),
+            rx.el.span(_("New folder")),
+            look="nav",
+            label=_("New folder"),
         ),
         popover(
             f"new_folder{menu}",
-            name_form(SessionState.create_folder, "", SessionState.folder_problem, "Create"),
-            label="New folder",
+            name_form(SessionState.create_folder, "", SessionState.folder_problem, _("Create")),
+            label=_("New folder"),
             role="dialog",
         ),
     ]
@@ -137,7 +147,7 @@ def takes_drops(target: rx.Component, to: rx.Var[str] | str) -> rx.Component:
 
 
 def name_form(
-    submit: rx.EventHandler, value: rx.Var[str] | str, problem: rx.Var[str], verb: str
+    submit: rx.EventHandler, value: rx.Var[str] | str, problem: rx.Var[str], verb: rx.Var[str]
 ) -> rx.Component:
     """Asks for a folder's name."""
     return rx.el.form(
@@ -145,8 +155,8 @@ def name_form(
             name="name",
             default_value=value,
             key=value,
-            placeholder="Name of the folder",
-            aria_label="Name of the folder",
+            placeholder=_("Name of the folder"),
+            aria_label=_("Name of the folder"),
             max_length=FOLDER_NAME,
             required=True,
             auto_focus=True,
@@ -164,39 +174,42 @@ def footer() -> rx.Component:
     return rx.el.footer(
         rx.cond(
             SessionState.is_demo,
-            rx.el.span("demo: mail comes back to you", class_name="demo"),
+            rx.el.span(_("demo: mail comes back to you"), class_name="demo"),
         ),
         rx.cond(
             SessionState.is_operator,
-            link(icon("activity"), rx.el.span("Operations"), to=routes.OPS, class_name="nav"),
+            link(icon("activity"), rx.el.span(_("Operations")), to=routes.OPS, class_name="nav"),
         ),
         rx.el.span(SessionState.address, title=SessionState.address),
         link(
             icon("settings"),
-            rx.el.span("Settings"),
+            rx.el.span(_("Settings")),
             to=routes.SETTINGS,
             class_name="btn ghost",
-            title="Settings",
+            title=_("Settings"),
         ),
         PostForm.create(
-            rx.el.button(icon("log-out"), rx.el.span("Log out"), type="submit", class_name="btn ghost"),
+            rx.el.button(icon("log-out"), rx.el.span(_("Log out")), type="submit", class_name="btn ghost"),
             action=routes.LEAVE,
             method="post",
         ),
-        rx.el.span(SessionState.version, class_name="version", title="Version"),
+        rx.el.span(SessionState.version, class_name="version", title=_("Version")),
     )
 
 
-def menu(here: str, title: str) -> rx.Component:
+def menu(here: str, title: rx.Var[str]) -> rx.Component:
     """The rail's narrow stand-in: a bar with the mailbox's name, and all of the rail behind it."""
     return rx.el.details(
         rx.el.summary(
             icon("menu", 20),
             rx.el.span(MailboxState.title if here == routes.FOLDER else title),
-            rx.cond(SessionState.unread != "", rx.el.span(SessionState.unread, " unread", class_name="muted"))
+            rx.cond(
+                SessionState.unread != "",
+                rx.el.span(_("{count} unread", count=SessionState.unread), class_name="muted"),
+            )
             if here == routes.INBOX
             else rx.fragment(),
-            aria_label=f"Menu, {title}",
+            aria_label=_("Menu, {title}", title=title),
         ),
         rx.el.div(*links(here, "_narrow"), footer(), class_name="drawer"),
         class_name="top",
@@ -207,11 +220,11 @@ def compose_button(look: str) -> rx.Component:
     """Begin a new mail."""
     return rx.el.button(
         icon("pencil", 22 if look == "fab" else 16),
-        rx.el.span("Compose"),
+        rx.el.span(_("Compose")),
         on_click=ComposeState.new,
         type="button",
         class_name=look,
-        aria_label="Compose",
+        aria_label=_("Compose"),
     )
 
 
@@ -223,7 +236,7 @@ def notices() -> rx.Component:
         class_name="toasts",
         role="status",
         aria_live="polite",
-        aria_label="Notices",
+        aria_label=_("Notices"),
     )
 
 
@@ -237,7 +250,7 @@ def notice(shown: rx.Var[ShownNotice]) -> rx.Component:
             on_click=SessionState.dismiss(shown.number),
             type="button",
             class_name="btn bare",
-            aria_label="Dismiss",
+            aria_label=_("Dismiss"),
         ),
         class_name="toast",
         key=shown.number.to_string(),
@@ -250,14 +263,14 @@ def done() -> rx.Component:
         rx.el.span(SelectionState.done),
         rx.cond(
             SelectionState.can_undo,
-            rx.el.button("Undo", on_click=SelectionState.undo, type="button", class_name="btn bare undo"),
+            rx.el.button(_("Undo"), on_click=SelectionState.undo, type="button", class_name="btn bare undo"),
         ),
         rx.el.button(
             icon("x"),
             on_click=SelectionState.close_toast,
             type="button",
             class_name="btn bare",
-            aria_label="Dismiss",
+            aria_label=_("Dismiss"),
         ),
         class_name="toast",
         key=SelectionState.done_number.to_string(),
@@ -274,16 +287,19 @@ def keys() -> rx.Component:
         rx.cond(
             KeysState.is_helping,
             rx.el.div(
-                rx.el.h2("Shortcuts"),
+                rx.el.h2(_("Shortcuts")),
                 rx.el.dl(
-                    *(rx.fragment(rx.el.dt(rx.el.kbd(keys)), rx.el.dd(meaning)) for keys, meaning in HELP)
+                    *(
+                        rx.fragment(rx.el.dt(rx.el.kbd(_(keys))), rx.el.dd(_(meaning)))
+                        for keys, meaning in HELP
+                    )
                 ),
                 rx.el.button(
-                    "Close", id=HELP_ID, on_click=KeysState.close_help, type="button", class_name="btn"
+                    _("Close"), id=HELP_ID, on_click=KeysState.close_help, type="button", class_name="btn"
                 ),
                 class_name="help",
                 role="dialog",
-                aria_label="Shortcuts",
+                aria_label=_("Shortcuts"),
             ),
         ),
     )
@@ -298,8 +314,10 @@ def connection() -> rx.Component:
         rx.el.div(
             icon("wifi-off"),
             rx.el.span(
-                "The server does not answer. What you typed is safe here, "
-                "and the page goes on by itself once the server is back."
+                _(
+                    "The server does not answer. What you typed is safe here, "
+                    "and the page goes on by itself once the server is back."
+                )
             ),
             class_name="offline",
             role="alert",

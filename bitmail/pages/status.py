@@ -5,6 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from bitmail.pages.elements import badge, icon
+from bitmail.pages.words import _, in_words
 from bitmail.state.delivery import SHOWN, DeliveryRow, DeliveryState, StepRow
 
 
@@ -14,14 +15,13 @@ def deliveries() -> rx.Component:
         DeliveryState.deliveries.length() > 0,
         rx.el.div(
             rx.el.ul(
-                rx.foreach(DeliveryState.deliveries, delivery), class_name="table", aria_label="Deliveries"
+                rx.foreach(DeliveryState.deliveries, delivery), class_name="table", aria_label=_("Deliveries")
             ),
             rx.el.div(
                 rx.cond(
                     DeliveryState.more > 0,
                     rx.el.button(
-                        f"Show {SHOWN} more of ",
-                        DeliveryState.more,
+                        _("Show {count} more of {all}", count=SHOWN, all=DeliveryState.more),
                         on_click=DeliveryState.show_more,
                         type="button",
                         class_name="linked",
@@ -30,14 +30,14 @@ def deliveries() -> rx.Component:
                 rx.cond(
                     DeliveryState.can_cancel,
                     rx.el.button(
-                        "Cancel what still waits",
+                        _("Cancel what still waits"),
                         on_click=DeliveryState.cancel,
                         type="button",
                         class_name="linked",
                     ),
                 ),
                 rx.el.button(
-                    "Edit and send again",
+                    _("Edit and send again"),
                     on_click=DeliveryState.write_anew(""),
                     type="button",
                     class_name="linked",
@@ -53,30 +53,30 @@ def delivery(recipient: rx.Var[DeliveryRow]) -> rx.Component:
     """One recipient: how it stands, in a sentence, the action that helps, and how it came to that."""
     return rx.el.li(
         rx.el.span(recipient.recipient, class_name="who"),
-        rx.el.span(badge(recipient.status, recipient.status), role="status"),
+        rx.el.span(badge(recipient.status, in_words(recipient.status)), role="status"),
         rx.cond(recipient.story != "", rx.el.p(recipient.story)),
         rx.el.div(
             rx.cond(
                 recipient.can_retry,
                 rx.el.button(
-                    "Try again now",
+                    _("Try again now"),
                     on_click=DeliveryState.retry(recipient.id),
                     type="button",
                     class_name="linked",
-                    aria_label=f"Try {recipient.recipient} again now",
+                    aria_label=_("Try {recipient} again now", recipient=recipient.recipient),
                 ),
             ),
             rx.cond(
                 recipient.can_write_anew,
                 rx.el.button(
-                    "Correct the address and send again",
+                    _("Correct the address and send again"),
                     on_click=DeliveryState.write_anew(recipient.id),
                     type="button",
                     class_name="linked",
                 ),
             ),
             rx.el.details(
-                rx.el.summary("History"),
+                rx.el.summary(_("History")),
                 rx.el.ol(rx.foreach(recipient.steps, step), class_name="timeline"),
                 class_name="history",
             ),

@@ -8,14 +8,13 @@ from zoneinfo import ZoneInfo
 import reflex as rx
 
 from bitmail import routes
+from bitmail.catalogue import _
 from bitmail.current import caller, off_loop, service
 from bitmail.drafts import LINE_LIMIT, Draft, is_key, new_key
 from bitmail.errors import NoSuchMail, Unsendable
 from bitmail.replies import Answer, from_mailto
 from bitmail.state.composer import COMPOSERS
 from bitmail.state.toasts import ToastState
-
-FULL = f"{len(COMPOSERS)} mails are open. Close one of them first."
 
 
 class ComposeState(rx.State):
@@ -88,7 +87,9 @@ class ComposeState(rx.State):
         elif free is not None:
             free._open(caller().user, key)
         else:
-            return await self._say(FULL)
+            return await self._say(
+                _("{count} mails are open. Close one of them first.", count=len(COMPOSERS))
+            )
         address = routes.with_draft(self.router.url, key)
         is_there = self.router.url.query_parameters.get(routes.DRAFT, "") == key
         return None if is_there else rx.redirect(address)

@@ -16,6 +16,7 @@ import reflex as rx
 
 from bitmail import routes
 from bitmail.attachments import LIMIT, Attached, check_total, encoded_size, megabytes
+from bitmail.catalogue import N_, _, decimal, moment, ngettext
 from bitmail.chips import Chip, read_chips, shown
 from bitmail.contacts import Suggestion
 from bitmail.current import caller, off_loop, service
@@ -32,9 +33,9 @@ from store import StoreError
 
 log = logging.getLogger(__name__)
 
-PEOPLE = {"to": "To", "cc": "Cc", "bcc": "Bcc", "reply_to": "Reply-To"}
+PEOPLE = {"to": N_("To"), "cc": N_("Cc"), "bcc": N_("Bcc"), "reply_to": N_("Reply-To")}
 """The fields for people, and what each is called on the screen."""
-FIELDS = {**PEOPLE, "subject": "Subject", "text": "Message", "at": "Send later"}
+FIELDS = {**PEOPLE, "subject": N_("Subject"), "text": N_("Message"), "at": N_("Send later")}
 TYPING = "_new"
 """What is being typed into a field for people lies in a field of its own, with this at the end of its name."""
 PIECE = 256 * 1024
@@ -124,7 +125,7 @@ class Composer(rx.State, mixin=True):
             await self._show_files(me)
         except StoreError:
             log.exception("a draft could not be opened")
-            self.problem = "This draft could not be opened. Close this window and open it again."
+            self.problem = _("This draft could not be opened. Close this window and open it again.")
             return None
         focus = (
             "text"
@@ -173,7 +174,7 @@ class Composer(rx.State, mixin=True):
         await self._show_people(form)
         if draft == self._kept:
             return
-        self.saved = "Saving…"
+        self.saved = _("Saving…")
         yield
         try:
             await self._save(draft, caller())
@@ -181,8 +182,8 @@ class Composer(rx.State, mixin=True):
             self._show(refusal.errors)
         except StoreError:
             log.exception("a draft could not be kept")
-            self.saved = "Not saved. It is tried again as you type on."
-        if self.saved == "Saving…":
+            self.saved = _("Not saved. It is tried again as you type on.")
+        if self.saved == _("Saving…"):
             self.saved = ""
 
     @rx.event
@@ -329,14 +330,14 @@ class Composer(rx.State, mixin=True):
             try:
                 await self._save(draft, me)
             except Unsendable:
-                self.problem = (
+                self.problem = _(
                     "This is too long to be kept, so discarding could not be undone. Shorten it first."
                 )
                 return None
         key = self.key
         if await off_loop(model.drafts.discard, me.user, key):
             toasts = await self.get_state(ToastState)
-            toasts._say("Draft discarded.", draft=key)
+            toasts._say(_("Draft discarded."), draft=key)
         self._shut()
         model.changed(me.user)
         return self._leave(key)
@@ -375,9 +376,9 @@ class Composer(rx.State, mixin=True):
         try:
             await off_loop(model.phrases.save_template, user, draft.subject, draft.subject, text)
         except Unsendable:
-            self._show((FieldError("subject", "", "A template is called by its subject. Type one."),))
+            self._show((FieldError("subject", "", _("A template is called by its subject. Type one.")),))
             return
-        self.saved = "Saved as a template"
+        self.saved = _("Saved as a template")
         await self.list_templates()  # type: ignore[misc, operator]
 
     def _open(self, user: str, key: str) -> None:
@@ -401,7 +402,7 @@ class Composer(rx.State, mixin=True):
         me, model, key = caller(), service().model, self.key
         draft = await self._typed(form)
         if draft is None:
-            self.problem = (
+            self.problem = _(
                 "The page sent something that is no mail. Reload it; what you saved is still there."
             )
             return None
@@ -440,10 +441,10 @@ class Composer(rx.State, mixin=True):
         if not not_before:
             return rx.redirect(routes.mail(routes.SENT, sent.id))
         count = len(sent.submission.deliveries)
-        text = f"Queued for {count} {'person' if count == 1 else 'people'}"
+        text = ngettext("Queued for {count} person", "Queued for {count} people", count, count=count)
         if self._later:
             at = datetime.fromtimestamp(not_before, ZoneInfo(me.zone))
-            text = f"Scheduled for {at:%A}, {at.day} {at:%B, %H:%M}"
+            text = _("Scheduled for {time}", time=moment(at, _("EEEE, d MMMM, HH:mm")))
         toasts = await self.get_state(ToastState)
         toasts._say(text, mail=sent.id)
         return self._leave(key)
@@ -461,7 +462,7 @@ class Composer(rx.State, mixin=True):
         else:
             self.revision = str(max(revision, int(before) if before.isdecimal() else 0))
         if self.revision not in ("0", before):
-            self.saved = f"Saved {clock_time(time.time(), ZoneInfo(me.zone))[:5]}"
+            self.saved = _("Saved {time}", time=clock_time(time.time(), ZoneInfo(me.zone))[:5])
             if before == "0":  # who sees it as it was a moment ago is not told of every word
                 model.changed(me.user)
         self._kept = draft
@@ -474,9 +475,9 @@ class Composer(rx.State, mixin=True):
         try:
             at = datetime.fromisoformat(str(form.get("at", ""))).replace(tzinfo=ZoneInfo(me.zone)).timestamp()
         except (ValueError, OverflowError):
-            raise Unsendable((FieldError("at", "", "Choose a day and a time."),)) from None
+            raise Unsendable((FieldError("at", "", _("Choose a day and a time.")),)) from None
         if at < time.time():
-            raise Unsendable((FieldError("at", "", "This time has passed. Choose a later one."),))
+            raise Unsendable((FieldError("at", "", _("This time has passed. Choose a later one.")),))
         return at
 
     async def _refresh(self) -> None:
@@ -510,14 +511,18 @@ class Composer(rx.State, mixin=True):
         if shown_people != self.people:
             self.people = shown_people
         count = sum(len(people[name]) for name in ("to", "cc", "bcc"))
-        self.summary = f"{count} {'recipient' if count == 1 else 'recipients'}" if count > 1 else ""
+        self.summary = _("{count} recipients", count=count) if count > 1 else ""
         self.title = fields.get("subject", "").strip()[:80]
 
     async def _show_files(self, me: Session) -> None:
         files = await off_loop(service().model.attachments.of, me.user, self.key)
         self.files = [_row(file) for file in files]
         total = sum(encoded_size(file.size) for file in files)
-        self.weight = f"{total / 1024 / 1024:.1f} of {LIMIT // 1024 // 1024} MB" if files else ""
+        self.weight = (
+            _("{size} of {most} MB", size=decimal(total / 1024 / 1024, "0.0"), most=LIMIT // 1024 // 1024)
+            if files
+            else ""
+        )
 
     def _offer(self, field: str, typed: str, found: list[Suggestion]) -> None:
         self.offers = [Offer(one.label, one.detail, one.text) for one in found]
@@ -606,7 +611,9 @@ def _spared(spare: object, window: str) -> dict[str, str] | None:
 
 
 def _row(file: Attached) -> FileRow:
-    return FileRow(file.id, file.name, megabytes(file.size), "This file is empty." if not file.size else "")
+    return FileRow(
+        file.id, file.name, megabytes(file.size), _("This file is empty.") if not file.size else ""
+    )
 
 
 def _without(names: list[str], done: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ import reflex as rx
 
 from bitmail import routes
 from bitmail.cards import read_cards
+from bitmail.catalogue import _, decimal, ngettext
 from bitmail.contacts import Contact
 from bitmail.current import caller, off_loop, service
 from bitmail.errors import NoSuchContact, Unsendable
@@ -94,7 +95,7 @@ class ContactsState(rx.State):
         if id is None:
             return rx.redirect(_href(saved.id))
         self._edit(saved)
-        self.told = f"Saved {saved.label}."
+        self.told = _("Saved {label}.", label=saved.label)
         return None
 
     @rx.event
@@ -128,14 +129,15 @@ class ContactsState(rx.State):
         for file in files[:10]:
             content = await file.read()
             one, wrong = (
-                await off_loop(_import, user, content) if len(content) <= FILE_LIMIT else (0, ["too large"])
+                await off_loop(_import, user, content)
+                if len(content) <= FILE_LIMIT
+                else (0, [_("too large")])
             )
             kept, left = kept + one, left + wrong
-        some = f"{kept:,} {'contact' if kept == 1 else 'contacts'} imported."
+        some = ngettext("{count} contact imported.", "{count} contacts imported.", kept)
+        named = f"{', '.join(left[:3])}{' …' if len(left) > 3 else ''}"
         rest = (
-            f" {len(left):,} could not be: {', '.join(left[:3])}{' …' if len(left) > 3 else ''}."
-            if left
-            else ""
+            " " + _("{count} could not be: {names}.", count=decimal(len(left)), names=named) if left else ""
         )
         self.told = some + rest
         await self._list()
@@ -151,7 +153,7 @@ class ContactsState(rx.State):
         except Unsendable as refusal:
             self.errors = {"signature": str(refusal)}
             return
-        self.errors, self.told = {}, "Signature saved."
+        self.errors, self.told = {}, _("Signature saved.")
 
     async def _list(self) -> None:
         contacts, user = service().model.contacts, caller().user

@@ -8,6 +8,7 @@ from typing import Any
 import reflex as rx
 
 from bitmail import routes
+from bitmail.catalogue import N_
 from bitmail.mail import Only
 from bitmail.state.compose import ComposeState
 from bitmail.state.selection import MOVES, Act, SelectionState
@@ -27,19 +28,19 @@ ACTS = {"e": Act.ARCHIVE, "#": Act.DELETE, "!": Act.SPAM, "I": Act.READ, "U": Ac
 KEYS = (*"jkoxs/cug?", *ACTS, *(key for key in GO_TO if key not in "s"), "Escape")
 """Every key that is a shortcut; the page sends no other."""
 HELP = (
-    ("j, k", "next, previous mail"),
-    ("o or Enter", "open it"),
-    ("u", "back to the list"),
-    ("x", "select it"),
-    ("s", "star on or off"),
-    ("e", "archive"),
-    ("#", "delete"),
-    ("!", "it is spam"),
-    ("Shift I, Shift U", "read, unread"),
-    ("c", "compose"),
-    ("/", "search"),
-    ("g then i, s, t, d", "go to Inbox, starred, Sent, Drafts"),
-    ("?", "this help"),
+    ("j, k", N_("next, previous mail")),
+    (N_("o or Enter"), N_("open it")),
+    ("u", N_("back to the list")),
+    ("x", N_("select it")),
+    ("s", N_("star on or off")),
+    ("e", N_("archive")),
+    ("#", N_("delete")),
+    ("!", N_("it is spam")),
+    (N_("Shift I, Shift U"), N_("read, unread")),
+    ("c", N_("compose")),
+    ("/", N_("search")),
+    (N_("g then i, s, t, d"), N_("go to Inbox, starred, Sent, Drafts")),
+    ("?", N_("this help")),
 )
 
 

@@ -6,9 +6,11 @@ import reflex as rx
 
 from bitmail import routes
 from bitmail.accounts import SignUp
+from bitmail.catalogue import preferred, speak
 from bitmail.current import cookie, service
 from bitmail.forms import TICKET_COOKIE
 from bitmail.refusal import REFUSAL_COOKIE, Refusal
+from bitmail.state.language import LanguageState
 from bitmail.version import version
 
 
@@ -27,8 +29,10 @@ class LogInState(rx.State):
     version: str = ""
 
     @rx.event
-    def show(self) -> None:
+    async def show(self) -> None:
         """The page is opened: say what the last form was refused for, if it was."""
+        speak(preferred(self.router.headers.accept_language))
+        (await self.get_state(LanguageState))._take()
         refusal = Refusal.decoded(cookie(self.router.headers.cookie, REFUSAL_COOKIE)) or Refusal("", "")
         self.name, self.reason = refusal.name, refusal.reason
         self.needs_code = bool(cookie(self.router.headers.cookie, TICKET_COOKIE))

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import reflex as rx
 
 from bitmail import routes
+from bitmail.catalogue import N_, _
 from bitmail.current import caller, off_loop, service
 from bitmail.errors import NoSuchFolder, NoSuchMail
 from bitmail.mail import Mail, Only, Page
@@ -18,7 +19,12 @@ from bitmail.view import View, number
 from bitmail.words import full_time, initials, names, short_time, summary
 from mta.submission import Submission
 
-ONLY_SHOWN = {Only.UNREAD: "unread", Only.STARRED: "starred", Only.FILES: "with attachments"}
+ONLY_SHOWN = {
+    Only.UNREAD: (N_("Only unread"), N_("No mail here is unread.")),
+    Only.STARRED: (N_("Only starred"), N_("No mail here is starred.")),
+    Only.FILES: (N_("Only with attachments"), N_("No mail here is with attachments.")),
+}
+"""What is said above a list that shows only these, and in it when there are none."""
 
 
 @dataclass
@@ -158,7 +164,7 @@ def _load(user: str, view: View, zone: ZoneInfo) -> _Loaded:
         try:
             folder = model.folders.folder(user, view.folder).name
         except NoSuchFolder:
-            folder = "No such folder"
+            folder = _("No such folder")
     if not view.place:
         places = {folder.place: folder.name for folder in model.folders.all(user)}
     ids = [mail.submission for mail in page.mails if mail.submission]
@@ -173,9 +179,9 @@ def _row(mail: Mail, view: View, loaded: _Loaded, now: float, zone: ZoneInfo) ->
     return Row(
         id=mail.id,
         href=routes.compose(mail.key) if is_open_draft else view.href(mail.id),
-        who=f"To {', '.join(people) or 'nobody yet'}" if mail.is_own else mail.sender,
+        who=_("To {names}", names=", ".join(people) or _("nobody yet")) if mail.is_own else mail.sender,
         initials=initials(people[0] if people else "" if mail.is_own else mail.sender),
-        subject=mail.subject or "No subject",
+        subject=mail.subject or _("No subject"),
         snippet=mail.snippet,
         time=short_time(mail.date, now, zone),
         full_time=full_time(mail.date, zone),
@@ -192,25 +198,27 @@ def _marks(mail: Mail, loaded: _Loaded) -> Marks:
 
 
 def _place_name(place: str, folders: Mapping[str, str]) -> str:
-    return "Inbox" if place == MailboxName.INBOX else folders.get(place, str(place))
+    return _("Inbox") if place == MailboxName.INBOX else folders.get(place) or _(str(place))
 
 
 def _shown(view: View) -> str:
     """What is said above a list that shows some of the mails, or in another order."""
     if view.thread:
-        return "All mails of this conversation"
+        return _("All mails of this conversation")
     if view.route == routes.SEARCH:
-        return f"Found for “{view.typed}”"
-    parts = [f"Only {ONLY_SHOWN[view.only]}"] if view.only else []
-    return ", ".join([*parts, *(["oldest first"] if view.oldest_first else [])]).capitalize()
+        return _("Found for “{typed}”", typed=view.typed)
+    parts = [_(ONLY_SHOWN[view.only][0])] if view.only else []
+    return ", ".join([*parts, *([_("oldest first")] if view.oldest_first else [])]).capitalize()
 
 
 def _empty(view: View) -> str:
     """What an empty list says where it is not as the mailbox itself would say it."""
     if view.route == routes.SEARCH:
-        return "Nothing found. Try fewer or shorter words, or from:, to:, subject:, has:attachment, before:2026-11."
+        return _(
+            "Nothing found. Try fewer or shorter words, or from:, to:, subject:, has:attachment, before:2026-11."
+        )
     if view.only:
-        return f"No mail here is {ONLY_SHOWN[view.only]}."
+        return _(ONLY_SHOWN[view.only][1])
     if view.before:
-        return "Nothing more here. The newest mails are on the first page."
+        return _("Nothing more here. The newest mails are on the first page.")
     return ""

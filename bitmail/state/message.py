@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import reflex as rx
 
 from bitmail import routes
+from bitmail.catalogue import _
 from bitmail.current import caller, off_loop, service
 from bitmail.errors import NoSuchMail, Refused
 from bitmail.mail import Mail
@@ -107,7 +108,10 @@ class MessageState(rx.State):
         except Refused as refused:
             self.left_list = str(refused)
         else:
-            self.list_name, self.left_list = "", "You left the list. What was sent before may still arrive."
+            self.list_name, self.left_list = (
+                "",
+                _("You left the list. What was sent before may still arrive."),
+            )
 
     def _close(self) -> None:
         self.reset()
@@ -116,8 +120,8 @@ class MessageState(rx.State):
         mail, content = found.mail, found.content
         self.missing, self.left_list = "", ""
         self.id = mail.id
-        self.subject = mail.subject or "No subject"
-        self.who = "You" if mail.is_own else mail.sender
+        self.subject = mail.subject or _("No subject")
+        self.who = _("You") if mail.is_own else mail.sender
         self.address = mail.sender_address if mail.sender_address != self.who else ""
         self._sender = mail.sender_address
         self.initials = initials(mail.sender)

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import reflex as rx
 
 from bitmail import routes
+from bitmail.catalogue import _, ngettext
 from bitmail.current import caller, off_loop, service
 from bitmail.errors import NoSuchFolder, NoSuchMail, Refused
 from bitmail.mail import Moved
@@ -127,7 +128,7 @@ class SelectionState(MailboxState):
         """Delete for good what lies in Trash."""
         me = caller()
         count = await off_loop(service().model.mailboxes.empty_trash, me.user)
-        self._say(f"{_mails(count)} deleted for good.")
+        self._say(_("{mails} deleted for good.", mails=_mails(count)))
         await self._changed()
 
     @rx.event
@@ -146,7 +147,7 @@ class SelectionState(MailboxState):
             return None
         if not await self._try(service().model.mailboxes.remove_folder, view.folder):
             return None
-        self._say("Folder removed. What was in it is in Archive.")
+        self._say(_("Folder removed. What was in it is in Archive."))
         return rx.redirect(routes.ARCHIVE)
 
     def _named(self, id: object) -> list[int]:
@@ -163,7 +164,7 @@ class SelectionState(MailboxState):
             await off_loop(boxes.set_unread, me.user, ids, what is Act.UNREAD)
         elif what is Act.DELETE and self.place == MailboxName.TRASH:
             erased = await off_loop(boxes.erase, me.user, ids)
-            self._say(f"{_mails(erased)} deleted for good.")
+            self._say(_("{mails} deleted for good.", mails=_mails(erased)))
         else:
             return await self._move(ids, MOVES[what])
         self.selected = [] if what is Act.DELETE else self.selected
@@ -181,10 +182,10 @@ class SelectionState(MailboxState):
             self._say(str(refusal))
             return None
         if not moved:
-            self._say(f"Nothing moved: this cannot lie in {name}.")
+            self._say(_("Nothing moved: this cannot lie in {place}.", place=name))
             return None
         self.selected = []
-        self._say(f"{_mails(len(moved))} moved to {name}.")
+        self._say(_("{mails} moved to {place}.", mails=_mails(len(moved)), place=name))
         self._moved, self._moved_to, self.can_undo = moved, str(to), True
         await self._changed()
         return self._leave([one.id for one in moved])
@@ -217,16 +218,16 @@ class SelectionState(MailboxState):
 def _name_of(user: str, place: str) -> str:
     """How a place is called on the screen."""
     if place == MailboxName.INBOX:
-        return "Inbox"
-    _, is_folder, id = place.partition("folder-")
+        return _("Inbox")
+    _before, is_folder, id = place.partition("folder-")
     try:
-        return service().model.folders.folder(user, number(id)).name if is_folder else place
+        return service().model.folders.folder(user, number(id)).name if is_folder else _(place)
     except NoSuchFolder:
-        raise NoSuchMail("There is no such folder any more.") from None
+        raise NoSuchMail(_("There is no such folder any more.")) from None
 
 
 def _mails(count: int) -> str:
-    return "1 mail" if count == 1 else f"{count:,} mails"
+    return ngettext("{count} mail", "{count} mails", count)
 
 
 def _text(form: object, name: str) -> str | None:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 import reflex as rx
 
 from bitmail import routes
+from bitmail.catalogue import chosen, speak
 from bitmail.current import caller, off_loop, service
 from bitmail.errors import Refused
 from bitmail.mailboxes import COUNTED
 from bitmail.model import Notice
 from bitmail.places import Folder, MailboxName
+from bitmail.retelling import retold
 from bitmail.state.composer import COMPOSERS
 from bitmail.state.delivery import DeliveryState
+from bitmail.state.language import LanguageState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
 from bitmail.state.ops import OpsState
@@ -70,6 +73,11 @@ class SessionState(rx.State):
         """A page is opened: say whose it is, and follow what changes from now on."""
         me = caller()
         running = service()
+        wanted = await off_loop(running.model.preferences.of, me.user)
+        if wanted.language != me.language:
+            await off_loop(running.model.sessions.set_language, me, wanted.language)
+            speak(chosen(wanted.language, self.router.headers.accept_language))
+        (await self.get_state(LanguageState))._take()
         account = running.model.accounts.account(me.user)
         self.name, self.address, self.initials = account.name, account.address, initials(account.name)
         self.is_demo, self.version = running.is_demo, version()
@@ -170,4 +178,4 @@ def _count_shown(count: int) -> str:
 
 
 def _shown(notice: Notice) -> ShownNotice:
-    return ShownNotice(notice.number, notice.text, notice.good)
+    return ShownNotice(notice.number, retold(notice.text), notice.good)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,20 +11,45 @@ import reflex as rx
 import segno
 
 from bitmail.audit import Action, Record
+from bitmail.catalogue import N_, _, chosen, speak
 from bitmail.current import caller, cookie, off_loop, service
 from bitmail.errors import Refused
 from bitmail.preferences import Preferences
 from bitmail.refusal import REFUSAL_COOKIE, Refusal
 from bitmail.sessions import Visit
+from bitmail.state.language import LanguageState
 from bitmail.state.session import SessionState
 from bitmail.suppressions import Suppression
 from bitmail.tokens import MAY, Scope, Token
 from bitmail.view import number
 from bitmail.webhooks import EVERY, LONGEST_URL, Webhook
-from bitmail.words import browser_name, day_time
+from bitmail.words import STATUS_WORDS, browser_name, day_time
 from mta.calls import CALLED_FOR
+from mta.outcomes import Status
 
-DONE = {"password": "Your password is changed, and every other browser is logged out."}
+ACTIONS = {
+    Action.CREATED: N_("account created"),
+    Action.DELETED: N_("account deleted"),
+    Action.LOGGED_IN: N_("logged in"),
+    Action.REFUSED: N_("log-in refused"),
+    Action.LOGGED_OUT: N_("logged out"),
+    Action.SESSION_ENDED: N_("session ended"),
+    Action.PASSWORD_CHANGED: N_("password changed"),
+    Action.PASSWORD_RESET: N_("password reset by the operator"),
+    Action.SECOND_FACTOR_ON: N_("second factor turned on"),
+    Action.SECOND_FACTOR_OFF: N_("second factor turned off"),
+    Action.TOKEN_MADE: N_("API token made"),
+    Action.TOKEN_ENDED: N_("API token ended"),
+    Action.WEBHOOK_MADE: N_("webhook made"),
+    Action.WEBHOOK_ENDED: N_("webhook removed"),
+    Action.SETTING: N_("setting changed"),
+    Action.LOCKED: N_("account locked"),
+    Action.UNLOCKED: N_("account unlocked"),
+    Action.INVITED: N_("invitation made"),
+    Action.OPERATED: N_("done as operator"),
+}
+"""What is written down, as its owner reads it."""
+DONE = {"password": N_("Your password is changed, and every other browser is logged out.")}
 """What to say after a form that the browser itself sent."""
 
 
@@ -84,6 +110,7 @@ class SettingsState(rx.State):
     address: str = ""
     display_name: str = ""
     zone: str = ""
+    language: str = ""
     theme: str = "system"
     density: str = "normal"
     images: str = "ask"
@@ -113,7 +140,8 @@ class SettingsState(rx.State):
         refusal = Refusal.decoded(cookie(self.router.headers.cookie, REFUSAL_COOKIE))
         if refusal is not None:
             self.errors = {refusal.name: refusal.reason}
-        self.done = DONE.get(self.router.url.query_parameters.get("done", ""), "")
+        done = self.router.url.query_parameters.get("done", "")
+        self.done = _(DONE[done]) if done in DONE else ""
         await self._look()
 
     @rx.event
@@ -127,6 +155,12 @@ class SettingsState(rx.State):
             return None
         if field == "zone" and wanted.zone:
             await off_loop(service().model.sessions.set_zone, me, wanted.zone)
+        if field == "language":
+            await off_loop(service().model.sessions.set_language, me, wanted.language)
+            speak(chosen(wanted.language, self.router.headers.accept_language))
+            (await self.get_state(LanguageState))._take()
+            self.done = ""
+            await self._look()
         self._mend(field)
         self._take(wanted)
         return SessionState.refresh
@@ -191,7 +225,7 @@ class SettingsState(rx.State):
         told = [status for status in EVERY if isinstance(form, dict) and form.get(status.value)]
         url = _field(form, "url")[: LONGEST_URL + 1]
         try:
-            _, self.new_secret = await off_loop(service().model.make_webhook, me.user, url, told)
+            _made, self.new_secret = await off_loop(service().model.make_webhook, me.user, url, told)
         except Refused as refused:
             self.errors = {**self.errors, "webhook": str(refused)}
             return
@@ -264,7 +298,7 @@ class SettingsState(rx.State):
             TokenRow(
                 token.id,
                 token.name,
-                ", ".join(MAY[scope] for scope in Scope if scope in token.scopes),
+                ", ".join(_(MAY[scope]) for scope in Scope if scope in token.scopes),
                 day_time(token.expires, zone),
             )
             for token in found.tokens
@@ -273,7 +307,7 @@ class SettingsState(rx.State):
             WebhookRow(
                 one.id,
                 one.url,
-                "everything" if one.statuses == CALLED_FOR else ", ".join(sorted(one.statuses)),
+                _told(one.statuses),
                 _state(one, zone),
                 one.is_off or bool(one.failing_since),
             )
@@ -282,7 +316,7 @@ class SettingsState(rx.State):
         self.records = [
             RecordRow(
                 record.id,
-                record.action.value,
+                _(ACTIONS[record.action]),
                 ", ".join(filter(None, (record.address, browser_name(record.detail)))),
                 day_time(record.at, zone),
                 record.action is Action.REFUSED,
@@ -297,18 +331,27 @@ class SettingsState(rx.State):
         self.errors = {key: text for key, text in self.errors.items() if key != field}
 
     def _take(self, wanted: Preferences) -> None:
-        self.display_name, self.zone = wanted.display_name, wanted.zone
+        self.display_name, self.zone, self.language = wanted.display_name, wanted.zone, wanted.language
         self.theme, self.density = wanted.theme.value, wanted.density.value
         self.images, self.editor = wanted.images.value, wanted.editor.value
         self.undo, self.shortcuts = str(wanted.undo), wanted.shortcuts
 
 
+def _told(statuses: Collection[Status]) -> str:
+    """What a webhook is told."""
+    if CALLED_FOR.issubset(statuses):
+        return _("everything")
+    return ", ".join(_(STATUS_WORDS[status]) for status in sorted(statuses))
+
+
 def _state(webhook: Webhook, zone: ZoneInfo) -> str:
     """How a webhook is, if there is something to say."""
     if webhook.is_off:
-        return f"Switched off. {webhook.error}"
+        return _("Switched off. {reason}", reason=webhook.error)
     if webhook.failing_since:
-        return f"Failing since {day_time(webhook.failing_since, zone)}. {webhook.error}"
+        return _(
+            "Failing since {time}. {reason}", time=day_time(webhook.failing_since, zone), reason=webhook.error
+        )
     return ""
 
 

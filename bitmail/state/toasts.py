@@ -8,6 +8,7 @@ from typing import Any
 import reflex as rx
 
 from bitmail import routes
+from bitmail.catalogue import _
 from bitmail.current import caller, off_loop, service
 from bitmail.drafts import is_key
 from bitmail.errors import Refused
@@ -59,7 +60,7 @@ class ToastState(rx.State):
         self._drop(draft=draft)
         model, me = service().model, caller()
         if not await off_loop(model.drafts.restore, me.user, draft):
-            self._say("This draft cannot be brought back any more.")
+            self._say(_("This draft cannot be brought back any more."))
             return None
         model.changed(me.user)
         return rx.redirect(routes.compose(draft))

@@ -41,6 +41,7 @@ def test_preferences_are_each_persons_own_and_begin_as_everyones(service: Servic
         ("editor", "rich"),
         ("undo", "30"),
         ("shortcuts", "0"),
+        ("language", "da"),
     ):
         kept.set("ada", field, value)
     assert kept.of("ada") == Preferences(
@@ -52,6 +53,7 @@ def test_preferences_are_each_persons_own_and_begin_as_everyones(service: Servic
         Editor.RICH,
         30,
         False,
+        "da",
     )
     assert kept.of("eve") == Preferences()
     assert service.store.count({"kind": "preferences"}) == 1

@@ -1,0 +1,78 @@
+"""What the sending tier says in English, in the language of who reads it.
+
+That tier knows no languages, and what it says lies in the spool as it was said. So a sentence of it is known again by
+its form; one that is not known is shown as it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from bitmail.catalogue import N_, Language, _, spoken
+
+ADDRESSES = (
+    N_("an address is missing"),
+    N_("one address is expected here, and these are several"),
+    N_("a quotation mark is not closed"),
+    N_("the address between < and > is missing"),
+    N_("after a name the address stands in angle brackets, Name <name@example.com>"),
+    N_("the @ is missing"),
+    N_("there is more than one @"),
+    N_("the part before the @ is missing"),
+    N_("the part before the @ has two dots in a row"),
+    N_("the part before the @ begins or ends with a dot"),
+    N_("the part before the @ has a character that cannot stand there: {character}"),
+    N_("the part before the @ is longer than {most} characters"),
+    N_("the part after the @ is missing"),
+    N_("the part after the @ is an IP address; a domain name is needed"),
+    N_("the part after the @ begins or ends with a dot"),
+    N_("the part after the @ has two dots in a row"),
+    N_("the part after the @ is longer than {most} characters"),
+    N_("the name is longer than {most} characters"),
+    N_("the address is longer than {most} characters"),
+)
+"""What `mta.addresses` finds wrong in an address."""
+NOTICES = (
+    N_("Your mail “{subject}” to {recipient} was sent by {provider}."),
+    N_("Your mail to {recipient} was sent by {provider}."),
+    N_("Your mail “{subject}” to {recipient} has to wait; it will be tried again. {reason}"),
+    N_("Your mail to {recipient} has to wait; it will be tried again. {reason}"),
+    N_("Your mail “{subject}” to {recipient} could not be sent yet; it will be tried again. {reason}"),
+    N_("Your mail to {recipient} could not be sent yet; it will be tried again. {reason}"),
+    N_("Your mail “{subject}” to {recipient} could not be sent. {reason}"),
+    N_("Your mail to {recipient} could not be sent. {reason}"),
+    N_("It is not certain whether your mail “{subject}” to {recipient} was sent. {reason}"),
+    N_("It is not certain whether your mail to {recipient} was sent. {reason}"),
+    N_("It stays unknown whether your mail “{subject}” to {recipient} was sent. {reason}"),
+    N_("It stays unknown whether your mail to {recipient} was sent. {reason}"),
+)
+"""What `mta.verdict` tells an author."""
+DETAILS = (N_("No provider can take it at the moment."),)
+
+
+def retold(text: str) -> str:
+    """A sentence of the sending tier in the language that counts, or as it stands when it is not known.
+
+    Args:
+        text: the sentence in English.
+    """
+    if spoken() is Language.ENGLISH:
+        return text
+    for form, pattern in _forms():
+        if found := pattern.fullmatch(text):
+            values = {
+                name: retold(value) if name == "reason" else value
+                for name, value in found.groupdict().items()
+            }
+            return _(form, **values)
+    return text
+
+
+@cache
+def _forms() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((form, re.compile(_pattern(form), re.DOTALL)) for form in (*ADDRESSES, *NOTICES, *DETAILS))
+
+
+def _pattern(form: str) -> str:
+    return re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(form))
