@@ -150,7 +150,7 @@ def _make_real(case: schemathesis.Case, running: Running) -> None:
         kind = {"submissions": "submission", "webhooks": "webhook"}.get(
             case.operation.path.split("/")[2], name
         )
-        case.path_parameters[name] = next(running.named[kind])
+        case.path_parameters[name] = str(next(running.named[kind]))
     if isinstance(case.body, dict) and "to" in case.body:
         case.body["to"] = ADDRESS
     if isinstance(case.body, dict) and "url" in case.body:
