@@ -23,8 +23,8 @@ Result = TypeVar("Result")
 Operation = Callable[[Connection, Sequence[Item]], Sequence[Result]]
 """Writes a batch of items in the transaction given and returns one result an item, in order."""
 
-GATHER_SECONDS = 0.0003
-"""How long the committing thread waits for one more caller to come back. Each look takes a turn from them."""
+GATHER_SECONDS = 0.0001
+"""How long the committing thread waits for one more caller to come back."""
 BATCH_LIMIT = 512
 
 _NO_ANSWER = (OperationalError, InterfaceError)

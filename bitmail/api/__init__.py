@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 
 from bitmail import forms, hookroutes, reading
 from bitmail.api import catalogue
 from bitmail.api.operations import routes_of
+from bitmail.api.refusals import NotThere, refusal_of
 
 
 def api() -> Starlette:
@@ -17,5 +20,13 @@ def api() -> Starlette:
             *forms.routes(),
             *reading.routes(),
             *hookroutes.routes(),
-        ]
+        ],
+        exception_handlers={404: _nothing},
     )
+
+
+def _nothing(request: Request, _: Exception) -> Response:
+    """Where nothing is, the API says so as it says everything."""
+    if request.url.path.startswith("/api/"):
+        return refusal_of(NotThere("There is nothing at this address."))
+    return PlainTextResponse("Not Found", 404)

@@ -106,7 +106,7 @@ def killed_after(writer: subprocess.Popen[str], name: str, lines: int) -> list[s
     return [line.strip() for line in acknowledged]
 
 
-@pytest.mark.parametrize("kills", [25])
+@pytest.mark.parametrize("kills", [50])
 def test_writes_when_process_is_killed_then_all_acknowledged_are_there_and_nothing_is_half(
     sql_database: Database, kills: int
 ) -> None:
