@@ -21,6 +21,7 @@ from bitmail.mailboxes import MailboxName
 from bitmail.pictures import as_parts
 from bitmail.quota import NO_LIMITS, Quota
 from bitmail.rawmail import prepare
+from bitmail.retelling import retold
 from bitmail.suppressions import Suppressions
 from mta.addresses import Address, parse_address, parse_recipients
 from mta.desk import Desk
@@ -59,7 +60,10 @@ def email_of(
     for field in ("to", "cc", "bcc", "reply_to"):
         parsed = parse_recipients(storable(getattr(draft, field)))
         recipients[field] = parsed.addresses
-        errors += [FieldError(field, error.value, str(error)) for error in parsed.errors]
+        errors += [
+            FieldError(field, error.value, f"{error.value}: {retold(error.reason)}")
+            for error in parsed.errors
+        ]
     answers = recipients.pop("reply_to")
     people = sum(len(addresses) for addresses in recipients.values())
     if not people and not errors:

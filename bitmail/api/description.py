@@ -116,7 +116,7 @@ def _parameters(operation: AnyOperation) -> list[dict[str, Any]]:
             "in": "path",
             "required": True,
             "description": one.description,
-            "schema": {"type": "string", "minLength": 1},
+            "schema": {"type": "string"},
         }
         for name, one in operation.path_parameters.items()
     ]

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -25,6 +26,15 @@ from bitmail.tokens import Scope
 A = TypeVar("A", bound=Arguments)
 B = TypeVar("B")
 R = TypeVar("R", bound="BaseModel | Response | None")
+
+
+class _Text(StringConvertor):
+    """The rest of a path, whatever letters it has; Starlette's own ends at a new line."""
+
+    regex = r"[\s\S]+"
+
+
+register_url_convertor("text", _Text())
 
 
 def _as_it_is(_: Response) -> None:

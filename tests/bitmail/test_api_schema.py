@@ -122,10 +122,15 @@ def test_operations_were_all_done_and_not_only_refused() -> None:
     assert done <= SEEN
 
 
+def _about(case: schemathesis.Case) -> str:
+    """What a case is to show, where it says so."""
+    phase = case.meta.phase.data if case.meta else None
+    return getattr(phase, "description", None) or ""
+
+
 def _proof(case: schemathesis.Case, running: Running) -> dict[str, Any]:
     """By what the caller is known, unless that is what the case leaves out or gets wrong."""
-    phase = case.meta.phase.data if case.meta else None
-    if "Authorization" in (getattr(phase, "description", None) or ""):
+    if "Authorization" in _about(case):
         return {}
     path = case.operation.path
     if path == "/api/login":
@@ -136,6 +141,8 @@ def _proof(case: schemathesis.Case, running: Running) -> dict[str, Any]:
 
 def _make_real(case: schemathesis.Case, running: Running) -> None:
     """Have cases that are as described name what is there, where a description cannot."""
+    if "in path" in _about(case):
+        return
     parts = case.meta.components.values() if case.meta else ()
     if any(part.mode is not schemathesis.GenerationMode.POSITIVE for part in parts):
         return
@@ -143,7 +150,7 @@ def _make_real(case: schemathesis.Case, running: Running) -> None:
         kind = {"submissions": "submission", "webhooks": "webhook"}.get(
             case.operation.path.split("/")[2], name
         )
-        case.path_parameters[name] = next(running.named[kind])
+        case.path_parameters[name] = str(next(running.named[kind]))
     if isinstance(case.body, dict) and "to" in case.body:
         case.body["to"] = ADDRESS
     if isinstance(case.body, dict) and "url" in case.body:
