@@ -339,7 +339,7 @@ def test_migration_when_done_on_sqlite_then_as_the_code_would_make_them(tmp_path
     with database.read() as connection:
         made = connection.execute(text("SELECT sql FROM sqlite_master WHERE name LIKE 'spool%'")).scalars()
         by_migration = {words(sql) for sql in made if sql}
-    other = Database("sqlite://")
+    other = Database(f"sqlite:///{tmp_path / 'other.db'}")
     with other.transaction() as connection:
         metadata.create_all(connection)
         made = connection.execute(text("SELECT sql FROM sqlite_master WHERE name LIKE 'spool%'")).scalars()
