@@ -268,6 +268,18 @@ class MailModel:
         self.audit.record(user, Action.SETTING, detail=field)
         return wanted
 
+    def trust_images(self, user: str, sender: str, *, is_trusted: bool) -> None:
+        """Show remote images of this sender from now on, or ask again."""
+        (self.trusted.trust if is_trusted else self.trusted.forget)(user, sender)
+        self.audit.record(user, Action.SETTING, detail="images of one sender")
+
+    def lift(self, user: str, address: str) -> bool:
+        """Take an address off the person's list of those that bounced or complained; whether it was there."""
+        is_lifted = self.suppressions.lift(user, address)
+        if is_lifted:
+            self.audit.record(user, Action.SETTING, detail="an address lifted")
+        return is_lifted
+
     def end_session(self, user: str, id: int) -> bool:
         """End one session of this person, in open pages at once; whether there was one."""
         ended = self.sessions.end(user, id)

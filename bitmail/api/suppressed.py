@@ -59,7 +59,7 @@ async def suppressions(call: Call[Before, None]) -> Suppressions:
 
 async def lift(call: Call[NoArguments, None]) -> None:
     """Take an address off that list."""
-    if not await off_loop(service().model.suppressions.lift, call.user, call.path("address")):
+    if not await off_loop(service().model.lift, call.user, call.path("address")):
         raise NotThere("This address is not on your list.")
 
 

@@ -171,7 +171,7 @@ class Composer(rx.State, mixin=True):
             return
         if form.get(self.offered_in + TYPING) != self.offered_for:
             self._offer("", "", [])
-        await self._show_people(form)
+        await self._show_people(form, is_same=draft == self._kept)
         if draft == self._kept:
             return
         self.saved = _("Saving…")
@@ -499,15 +499,19 @@ class Composer(rx.State, mixin=True):
         draft = Draft(self.key, **{name: typed[name].replace("\r\n", "\n") for name in TYPED})
         return await off_loop(_cleaned, draft) if self.rich else replace(draft, html="")
 
-    async def _show_people(self, fields: Mapping[str, str]) -> None:
-        """Show the people who are finished; whoever is being typed is shown by the browser."""
+    async def _show_people(self, fields: Mapping[str, str], *, is_same: bool = False) -> None:
+        """Show the people who are finished; whoever is being typed is shown by the browser.
+
+        While it is the same mail with the same people, what is said of it stays.
+        """
         lines = {name: fields.get(name, "").replace("\r\n", "\n") for name in PEOPLE}
         people = await off_loop(lambda: {name: read_chips(text) for name, text in lines.items()})
-        wrong = {name: [chip for chip in chips if chip.reason] for name, chips in people.items()}
-        self.errors = {
-            name: " ".join(chip.reason for chip in chips[:3]) for name, chips in wrong.items() if chips
-        }
         shown_people = {name: shown(chips) for name, chips in people.items()}
+        if not is_same or shown_people != self.people:
+            wrong = {name: [chip for chip in chips if chip.reason] for name, chips in people.items()}
+            self.errors = {
+                name: " ".join(chip.reason for chip in chips[:3]) for name, chips in wrong.items() if chips
+            }
         if shown_people != self.people:
             self.people = shown_people
         count = sum(len(people[name]) for name in ("to", "cc", "bcc"))

@@ -95,7 +95,7 @@ class MessageState(rx.State):
         """Load them, and those of this sender from now on."""
         me = caller()
         if self.frame and self._sender:
-            await off_loop(service().model.trusted.trust, me.user, self._sender)
+            await off_loop(service().model.trust_images, me.user, self._sender, is_trusted=True)
             self.frame, self.blocked = frame_of(self.id, images=True), 0
 
     @rx.event

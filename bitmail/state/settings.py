@@ -169,14 +169,14 @@ class SettingsState(rx.State):
     async def forget_sender(self, sender: str) -> None:
         """Ask again before images of this sender are loaded."""
         me = caller()
-        await off_loop(service().model.trusted.forget, me.user, str(sender))
+        await off_loop(service().model.trust_images, me.user, str(sender), is_trusted=False)
         await self._look()
 
     @rx.event
     async def lift(self, address: str) -> None:
         """Write to this address again without being warned."""
         me = caller()
-        await off_loop(service().model.suppressions.lift, me.user, str(address))
+        await off_loop(service().model.lift, me.user, str(address))
         await self._look()
 
     @rx.event

@@ -225,3 +225,16 @@ def test_the_trail_tells_of_log_outs_and_settings_and_not_what_was_set(service: 
     trail = [(record.action, record.detail) for record in model.audit.page("ada")]
     assert trail[:2] == [(Action.LOGGED_OUT, ""), (Action.SETTING, "display_name")]
     assert (Action.SETTING, "theme") not in trail
+
+
+def test_trail_when_a_sender_is_trusted_and_an_address_lifted_then_tells_and_names_nobody(
+    service: Service,
+) -> None:
+    model = service.model
+    model.log_in("ada", PASSWORD)
+    model.suppressions.add("ada", "bob@example.com", Status.BOUNCED, "No such user.")
+    model.trust_images("ada", "grace@example.com", is_trusted=True)
+    assert model.lift("ada", "bob@example.com")
+    assert not model.lift("ada", "bob@example.com")
+    trail = [(record.action, record.detail) for record in model.audit.page("ada")]
+    assert trail[:2] == [(Action.SETTING, "an address lifted"), (Action.SETTING, "images of one sender")]

@@ -138,6 +138,19 @@ def test_a_draft_is_kept_while_it_is_written_and_opens_again_from_drafts(page: P
     expect(page.get_by_role("textbox", name="Message")).to_have_value("First words")
 
 
+def test_whoever_names_nobody_is_told_so_until_somebody_is_named(page: Page, server: Server) -> None:
+    log_in(page, server.url, "nils")
+    compose(page, "", "Lunch", "At noon")
+    page.get_by_role("button", name="Send", exact=True).click()
+    says = page.get_by_text("Nobody to send to yet")
+    expect(says.first).to_be_visible()
+    expect(page.get_by_role("textbox", name="To", exact=True)).to_be_focused()
+    page.wait_for_timeout(1000)
+    expect(says.first).to_be_visible()
+    page.keyboard.type("grace@example.com,")
+    expect(says).to_have_count(0)
+
+
 def test_a_bad_recipient_is_named_beside_the_field_which_has_the_focus_and_nothing_is_lost(
     page: Page, server: Server
 ) -> None:
