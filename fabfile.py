@@ -202,7 +202,7 @@ def bench(context, names):
 
 @task
 def reference(context):
-    """Write docs/configuration.md from the settings classes."""
+    """Write docs/configuration.md anew from the code."""
     become(["-m", "bitmail.reference"])
 
 

@@ -47,8 +47,8 @@ def leave_list(url: str, *, may_reach: Judge = is_public, trust: ssl.SSLContext 
     pool = urllib3.HTTPSConnectionPool(
         address,
         port,
-        server_host=parts.hostname,
-        assert_host=parts.hostname,
+        server_hostname=parts.hostname,
+        assert_hostname=parts.hostname,
         ssl_context=trust or ssl.create_default_context(),
         timeout=TIMEOUT,
         retries=False,

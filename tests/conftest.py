@@ -29,5 +29,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Schedulin
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest."""
+    """Begin with what takes longest, and see that no two have one name: only one of them would be run."""
+    for item in items:
+        if not item.nodeid.endswith(item.name) and item.parent is not None:  # as schemathesis leaves its own
+            item._id = item.parent.id.child(item.name)
+    assert len({item.nodeid for item in items}) == len(items)
     items.sort(key=lambda item: not item.nodeid.startswith(HOSTS))

@@ -77,7 +77,7 @@ def test_a_webhook_when_held_then_by_one_and_by_another_once_its_lease_is_over(
     assert calls.take(clock() + LEASE - 1, 5) == [], "new calls do not break a lease"
     clock.forward(LEASE)
     (second,) = calls.take(clock(), 5)
-    assert second.calls[0].id == first.calls[0].id
+    assert first.calls[0].id in {one.id for one in second.calls}
     calls.settle(Tried(first, (), (first.calls[0].id,)), clock(), 0.0)
     assert calls.take(clock(), 5) == [], "who lost the lease lets nothing go"
     heard(calls, second, clock)
