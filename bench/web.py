@@ -53,9 +53,11 @@ def main() -> int:
         fill(var, {"few": FEW, "many": arguments.mails})
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         server = Server(var, BITMAIL_UNDO="30", BITMAIL_LOCAL_DELIVERY="on")
+        began = time.perf_counter()
         server.start()
+        started = Figure("web", "start of the server", time.perf_counter() - began, "s")
         try:
-            report(measure(browser, server.url, arguments.mails, arguments.times))
+            report([started, *measure(browser, server.url, arguments.mails, arguments.times)])
         finally:
             browser.close()
             server.stop()
