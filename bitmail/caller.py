@@ -83,7 +83,7 @@ class _Turn:
     heard: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     last: Answer = field(default_factory=Answer)
-    """Of those that failed."""
+    """Of those that failed; that the webhook is gone counts more than what it says of other calls."""
 
 
 class Caller:
@@ -226,7 +226,8 @@ class Caller:
             answer = await self._call(turn.webhook, call, pools)
             if answer.reason:
                 turn.failed.append(call.id)
-                turn.last = answer
+                if turn.last.reason != GONE:
+                    turn.last = answer
             else:
                 turn.heard.append(call.id)
 
@@ -261,14 +262,13 @@ class Caller:
 
     def _judge(self, turn: _Turn) -> None:
         """Note on the webhook how it is."""
-        if turn.heard:
+        reason = turn.last.reason
+        if turn.heard and reason != GONE:
             self._webhooks.mended(turn.webhook)
-        elif turn.failed:
-            reason = turn.last.reason
-            if self._webhooks.failed(turn.webhook, reason) or reason == GONE:
-                log.info("webhook %d is switched off", turn.webhook.id, extra={"account": turn.webhook.user})
-                self._switched_off(turn.webhook, reason)
-                self._webhooks.switch_off(turn.webhook, reason)
+        elif turn.failed and (self._webhooks.failed(turn.webhook, reason) or reason == GONE):
+            log.info("webhook %d is switched off", turn.webhook.id, extra={"account": turn.webhook.user})
+            self._switched_off(turn.webhook, reason)
+            self._webhooks.switch_off(turn.webhook, reason)
 
 
 def body_of(call: Call) -> bytes:

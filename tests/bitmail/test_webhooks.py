@@ -262,8 +262,9 @@ def test_a_webhook_that_fails_for_days_or_says_that_it_is_gone_is_switched_off_a
             service.store.update_by_id(id, {"failing_since": repr(time.time() - PATIENCE - 1)})
         send(service)
         wait_until(lambda id=id: model.webhooks.find(id).is_off)  # type: ignore[misc, union-attr]
-        send(service)
+        later = send(service)
         wait_until(lambda: any("switched off" in one.text for one in model.notices("ada")))
+        wait_until(lambda later=later: _is_sent(service, later))  # type: ignore[misc]
     texts = [one.text for one in model.notices("ada") if "switched off" in one.text]
     assert [text.rpartition("off. ")[2] for text in texts] == [
         "It answered 500.",
@@ -274,6 +275,10 @@ def test_a_webhook_that_fails_for_days_or_says_that_it_is_gone_is_switched_off_a
     assert len(told) == 2
     assert f"{receiver.url}/hook?of=ada" in model.mailboxes.content("ada", told[0].id).text
     assert len(receiver.requests) == 2
+
+
+def _is_sent(service: Service, submission: str) -> bool:
+    return all(one.status is Status.SENT for one in service.model.submission("ada", submission).deliveries)
 
 
 def test_a_spool_that_does_not_know_a_webhook_learns_of_it_before_a_mail_is_submitted(
