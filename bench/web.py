@@ -14,6 +14,7 @@ from statistics import median
 from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwright
 
 from bench.figures import Figure, report
+from bitmail import frontend
 from bitmail.service import Service
 from bitmail.settings import Settings
 from mta.incoming import IncomingMail
@@ -47,6 +48,7 @@ def main() -> int:
     parser.add_argument("--mails", type=int, default=MANY, help="in the big mailbox")
     parser.add_argument("--times", type=int, default=TIMES, help="each is measured")
     arguments = parser.parse_args()
+    frontend.build()
     path = chromium(print)
     with tempfile.TemporaryDirectory(prefix="bitmail-") as name, sync_playwright() as playwright:
         var = Path(name)
