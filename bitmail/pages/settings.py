@@ -370,19 +370,18 @@ def session(row: rx.Var[SessionRow]) -> rx.Component:
     )
 
 
+def shown_once(secret: rx.Var[str], advice: rx.Var[str]) -> rx.Component:
+    """A secret that was just made, and what to do with it."""
+    return rx.cond(secret != "", rx.el.div(rx.el.p(advice), rx.el.pre(secret, class_name="codes")))
+
+
 def tokens() -> rx.Component:
     """What scripts prove themselves by."""
     return section(
         _("API tokens"),
         _("For scripts that send mail, look at what became of it, or work on your mailboxes."),
         rx.el.p(rx.el.a(_("What scripts can do"), href="/api/docs", class_name="linked")),
-        rx.cond(
-            SettingsState.new_token != "",
-            rx.el.div(
-                rx.el.p(_("Copy the token now; it is not shown again.")),
-                rx.el.pre(SettingsState.new_token, class_name="codes"),
-            ),
-        ),
+        shown_once(SettingsState.new_token, _("Copy the token now; it is not shown again.")),
         rx.el.ul(rx.foreach(SettingsState.tokens, token), aria_label=_("API tokens")),
         rx.el.form(
             rx.el.label(
@@ -431,12 +430,9 @@ def webhooks() -> rx.Component:
     return section(
         _("Webhooks"),
         _("Addresses of programs that are called when something becomes of your mail."),
-        rx.cond(
-            SettingsState.new_secret != "",
-            rx.el.div(
-                rx.el.p(_("Copy the secret now; it is not shown again. Calls are signed with it.")),
-                rx.el.pre(SettingsState.new_secret, class_name="codes"),
-            ),
+        shown_once(
+            SettingsState.new_secret,
+            _("Copy the secret now; it is not shown again. Calls are signed with it."),
         ),
         rx.el.ul(rx.foreach(SettingsState.webhooks, webhook), aria_label=_("Webhooks")),
         rx.el.form(
