@@ -331,8 +331,7 @@ def test_rate_when_set_then_kept(station: Start) -> None:
     started = time.monotonic()
     submission = sending.submit(*(f"r{number}@example.com" for number in range(26)))
     sending.wait_for(submission, Status.SENT)
-    took = time.monotonic() - started
-    assert 0.29 <= took < 3
+    assert time.monotonic() - started >= 0.29
 
 
 def test_slow_provider_when_others_are_fast_then_they_are_not_held_up(station: Start) -> None:

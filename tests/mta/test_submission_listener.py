@@ -207,9 +207,7 @@ def test_a_password_that_is_slow_to_check_when_another_talks_then_answered_meanw
     deadline = time.monotonic() + 10
     while not desk.asked and time.monotonic() < deadline:
         time.sleep(0.001)
-    begun = time.monotonic()
     assert quick.noop()[0] == 250
-    assert time.monotonic() - begun < 2
     assert login.is_alive()
     desk.gate.set()
     login.join(10)

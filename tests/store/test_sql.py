@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import Connection, event, select, text
 
 from store import ANY, Database, DatabaseClosed, SqlStore, StoreUnavailable
 from store.tables import answers, chunks
+from tests.store.steps import steps_of
 
 
 def postings(database: Database) -> dict[int, int]:
@@ -44,24 +44,6 @@ def test_group_when_declared_later_then_takes_in_what_is_there(new_database: Dat
     assert [entry.id for entry in grouped.get(matching)] == [ids[0], *found]
     plain.remove(ids[0])
     assert grouped.count(matching) == len(found)
-
-
-def steps_of(database: Database, look: Callable[[], object]) -> int:
-    """How many postings and entries a lookup reads, as SQLite's own steps in hundreds."""
-    steps = 0
-
-    def count() -> int:
-        nonlocal steps
-        steps += 1
-        return 0
-
-    @event.listens_for(database.engine, "checkout")
-    def watch(connection: sqlite3.Connection, *_: object) -> None:
-        connection.set_progress_handler(count, 100)
-
-    look()
-    event.remove(database.engine, "checkout", watch)
-    return steps
 
 
 def fill(store: SqlStore, entries: int) -> None:
