@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import socket
 import sqlite3
+import subprocess
+import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,16 +19,14 @@ from time import perf_counter
 from typing import Any
 
 import psycopg
-import uvicorn
 from pydantic import SecretStr
 from sqlalchemy import text
 
 from bench.figures import Figure, report
-from store import Blobs, Database, JsonStore, MemoryStore, SearchIndex, SqlStore, migrate
+from store import Database, JsonStore, MemoryStore, SqlStore, migrate
 from store.driver import Driver
 from store.engine import SQLITE_PRAGMAS
 from store.proxy import ProxyStore, StoreServer
-from store.server import make_server
 from store.terms import terms_of
 from tests.store.postgres import private_postgres
 
@@ -232,28 +233,20 @@ def bench_puts(name: str, database: Database, store: JsonStore, seconds: float) 
 
 
 @contextmanager
-def served(store: SqlStore, database: Database) -> Iterator[ProxyStore]:
-    """The store by proxy on the loopback."""
-    routes = make_server(store, Blobs(database), SearchIndex(database), SECRET)
-    config = uvicorn.Config(routes, port=0, log_level="warning", access_log=False)
-    ready = threading.Event()
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            ready.set()
-
-    server = Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    if not ready.wait(10):
-        raise RuntimeError("the store server does not start")
-    port = server.servers[0].sockets[0].getsockname()[1]
-    caller = StoreServer(f"http://127.0.0.1:{port}", SECRET)
-    yield ProxyStore(caller)
-    caller.close()
-    server.should_exit = True
-    thread.join(10)
+def served(url: str) -> Iterator[ProxyStore]:
+    """The store by proxy on the loopback, its server in a process of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    settings = {"DATABASE_URL": url, "STORE_PORT": str(port), "STORE_SECRET": SECRET.get_secret_value()}
+    environment = os.environ | {f"BITMAIL_{name}": value for name, value in settings.items()}
+    process = subprocess.Popen([sys.executable, "-m", "store"], env=environment, stderr=subprocess.DEVNULL)
+    caller = StoreServer(f"http://127.0.0.1:{port}", SECRET, pauses=[0.1] * 100)
+    try:
+        yield ProxyStore(caller)
+    finally:
+        caller.close()
+        process.terminate()
+        process.wait()
 
 
 def bench_database(name: str, url: str, sizes: list[int], seconds: float, times: int) -> list[Figure]:
@@ -274,7 +267,7 @@ def bench_database(name: str, url: str, sizes: list[int], seconds: float, times:
         figures.append(Figure("store", f"{name}: puts in batches, to {size:,}", rate, "entries/s"))
         figures += bench_lookups(name, store, size, database, smallest, times)
         if database.is_sqlite:
-            with served(store, database) as proxy:
+            with served(url) as proxy:
                 figures += bench_lookups(f"proxy to {name}", proxy, size, None, smallest_proxy, times)
     figures += bench_puts(name, database, store, seconds)
     database.close()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from http.cookiejar import DefaultCookiePolicy
 from time import sleep
 from typing import Any
 from uuid import uuid4
@@ -14,6 +13,7 @@ from uuid import uuid4
 import requests
 from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 
 from store import logs
 from store.blobs import CHUNK, Arriving, BlobStore
@@ -46,18 +46,14 @@ class StoreServer:
         """
         self._url = url.rstrip("/")
         self._pauses = pauses
-        self._session = requests.Session()
-        self._session.trust_env = (
-            False  # a proxy or .netrc of the environment must not see or replace the secret
-        )
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers["authorization"] = f"Bearer {secret.get_secret_value()}"
-        self._session.verify = ca or _system_ca()
-        self._session.mount(self._url, HTTPAdapter(pool_connections=1, pool_maxsize=CONNECTIONS))
+        self._verify = ca or _system_ca()
+        self._authorization = f"Bearer {secret.get_secret_value()}"
+        # Without a session: its proxies, cookies, redirects and .netrc are none of a store's, and half of the time.
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=CONNECTIONS)
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._adapter.close()
 
     def ask(self, method: str, path: str, **arguments: Any) -> requests.Response:
         """One request, tried again while there is no answer; so it must be one that may arrive twice.
@@ -74,20 +70,24 @@ class StoreServer:
         return self._ask(method, path, **arguments)
 
     def _ask(
-        self, method: str, path: str, *, body: Callable[[], Any] | None = None, **arguments: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Callable[[], Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        stream: bool = False,
     ) -> requests.Response:
+        request = requests.PreparedRequest()
+        request.method, request.url = method, f"{self._url}{path}"
+        request.headers = CaseInsensitiveDict({**(headers or {}), "authorization": self._authorization})
         if traced := logs.request():
-            headers = {logs.REQUEST_HEADER.decode(): traced, **arguments.pop("headers", {})}
-            arguments["headers"] = headers
+            request.headers[logs.REQUEST_HEADER.decode()] = traced
         try:
-            response = self._session.request(
-                method,
-                f"{self._url}{path}",
-                data=body() if body else None,
-                timeout=TIMEOUT,
-                allow_redirects=False,
-                **arguments,
-            )
+            request.prepare_body(body() if body else None, None)
+            response = self._adapter.send(request, stream=stream, timeout=TIMEOUT, verify=self._verify)
+            if not stream:
+                response.content  # noqa: B018 - reads it, so that the connection is free again
         except requests.RequestException as error:
             raise self._unavailable(error) from error
         if response.status_code in (200, 204):

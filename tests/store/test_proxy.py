@@ -255,7 +255,7 @@ def test_proxy_when_used_from_many_threads_then_connections_are_used_again(serve
     store = ProxyStore(server)
     for _ in range(20):
         store.count({})
-    (pool,) = server._session.get_adapter(served.url).poolmanager.pools._container.values()
+    (pool,) = server._adapter.poolmanager.pools._container.values()
     assert pool.num_connections == 1
     assert pool.num_requests == 20
     server.close()
