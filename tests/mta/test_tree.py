@@ -90,7 +90,7 @@ def test_mail_when_nested_very_deep_then_read_in_time() -> None:
     tree = read_tree(by_hand("Subject: Deep\n" + head))
     assert needs_mime(tree) == ""
     assert len(list(tree.walk())) < 100
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 20
 
 
 @settings(max_examples=100)
