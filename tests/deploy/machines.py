@@ -95,9 +95,10 @@ class Machine:
         else:
             self.process.kill()
         self.process.wait(PATIENCE)
-        for group in self._groups():
-            for left in sorted(group.glob("**/"), reverse=True):
-                left.rmdir()
+        deadline = time.monotonic() + PATIENCE
+        while any(map(_in_use, self._groups())):  # what was killed may need a moment to be gone
+            assert time.monotonic() < deadline, f"{self.name} does not end"
+            threading.Event().wait(0.05)
 
     def run(self, command: str) -> str:
         """Run a command inside, as root; what it printed."""
@@ -223,6 +224,16 @@ def _furnish(folder: Path, lower: Path, name: str, account: str, cleaning: ExitS
     (root / "etc/ssh/sshd_config.d/lab.conf").write_text("PasswordAuthentication no\n")
     _run("chroot", str(root), "sh", "-ec", account)
     return root
+
+
+def _in_use(group: Path) -> bool:
+    """Whether processes are left in a control group; else it is removed."""
+    try:
+        for part in sorted(group.glob("**/"), reverse=True):
+            part.rmdir()
+    except OSError:
+        return True
+    return False
 
 
 @contextmanager
