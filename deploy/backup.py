@@ -41,7 +41,8 @@ def backup(stage: Stage, folder: Path, say: Say, *, dry: bool = False) -> list[P
         DeployError: one could not be saved.
     """
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not dry:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def save(remote: Remote) -> Path:
         file = folder / f"{remote.host.name}-{moment}.dump"

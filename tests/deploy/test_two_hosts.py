@@ -19,15 +19,12 @@ from tests.mta.scripted import wait_until
 ORIGIN = f"https://{DOMAIN}"
 
 BROKEN = """
-import os
-if "BITMAIL_SOCKET" in os.environ:
-    raise RuntimeError("broken")
-"""
-BROKEN_ON_WEB2 = """
 import os, socket
-if socket.gethostname() == "web2" and "BITMAIL_LISTEN" in os.environ:
+if socket.gethostname() == "web2" and "{setting}" in os.environ:
     raise RuntimeError("broken on this host alone")
 """
+BROKEN_ASIDE, BROKEN_IN_USE = (BROKEN.format(setting=name) for name in ("BITMAIL_SOCKET", "BITMAIL_LISTEN"))
+"""Only supervisord gives an address to listen at; the host that is tried aside has a socket alone."""
 
 
 def serving(stage: Stage) -> dict[str, str]:
@@ -47,14 +44,15 @@ def test_releases_when_deployed_refused_and_rolled_back_under_load_then_no_reque
         project.does("deploy", "--stage", "bitlab")
         assert serving(stage) == {"web1": "r2", "web2": "r2"}
 
-        project.release("r3", store__settings=BROKEN)
+        project.release("r3", store__settings=BROKEN_ASIDE)
         refused = project.fab("deploy", "--stage", "bitlab")
         assert refused.returncode == 1
-        assert "broken" in refused.stderr
+        assert "the canary of r3 failed" in refused.stderr
+        assert "broken on this host alone" in refused.stderr
         assert serving(stage) == {"web1": "r2", "web2": "r2"}
         project.git("checkout", "-q", "r2")
 
-        project.release("r4", store__settings=BROKEN_ON_WEB2)
+        project.release("r4", store__settings=BROKEN_IN_USE)
         put_back = project.fab("deploy", "--stage", "bitlab")
         assert put_back.returncode == 1
         assert "r4 failed on web2" in put_back.stderr
@@ -135,18 +133,29 @@ def test_a_host_when_its_link_is_down_then_nothing_is_deployed_and_the_other_ser
     assert serving(stage) == before
 
 
-def test_a_deploy_when_dry_then_says_what_it_would_do_and_does_nothing(stage: Stage) -> None:
-    before = stage.lab.machines["web1"].run(
-        "cd /home/deploy/bitmail && ls -lR releases history current | sha256sum"
-    )
+DRY = {
+    "deploy": "web2  would run: cd bitmail/releases/r9 && venv/bin/python -m bitmail migrate",
+    "provision": "web1  would run: sudo -n loginctl enable-linger",
+    "rollback --tag r1": "bitlab would serve r1.",
+    "run_restart": "web2  would run: bitmail/supervisor/venv/bin/supervisorctl",
+    "backup": "db  would copy bitmail/shared/backup to backups/db-",
+    "restore --host db --file deploy/hosts.toml": "web1  would run: export XDG_RUNTIME_DIR",
+}
+
+
+def test_a_task_when_dry_then_says_what_it_would_do_and_does_nothing(stage: Stage) -> None:
+    def state() -> str:
+        listing = "cd /home/deploy/bitmail && ls -lR --time-style=full-iso releases shared history current"
+        started = "pgrep -af 'python.* -m bitmail$'"
+        return "".join(machine.run(f"{listing}; {started}") for machine in stage.lab.machines.values())
+
     stage.project.release("r9")
-    said = stage.project.does("deploy", "--stage", "bitlab", "--dry-run")
-    assert "web1  would copy bitmail-r9.tar.gz" in said
-    assert "web2  would run: cd bitmail/releases/r9 && venv/bin/python -m bitmail migrate" in said
-    after = stage.lab.machines["web1"].run(
-        "cd /home/deploy/bitmail && ls -lR releases history current | sha256sum"
-    )
-    assert after == before
+    before = state()
+    said = {task: stage.project.does(*task.split(), "--stage", "bitlab", "--dry-run") for task in DRY}
+    assert "web1  would copy bitmail-r9.tar.gz" in said["deploy"]
+    assert {task: line for task, line in DRY.items() if line not in said[task]} == {}
+    assert state() == before
+    assert not (stage.project.folder / "backups").exists()
     stage.project.git("checkout", "-q", "r1")
 
 
