@@ -27,6 +27,7 @@ mount -t proc proc {root}/proc
 mount -t tmpfs tmpfs {root}/run
 mount -t tmpfs tmpfs {root}/tmp
 mount --rbind /dev {root}/dev
+mount -t tmpfs tmpfs {root}/dev/shm
 hostname {name}
 mkdir -p {root}/run/sshd
 exec chroot {root} /usr/sbin/sshd -D

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from deploy.hosts import read_stage
 from deploy.releases import LOCK
 from deploy.remote import connected
+from tests.deploy import page as manual
 from tests.deploy.conftest import Browse, Stage
 from tests.deploy.load import Script, load
 from tests.deploy.project import DOMAIN, PASSPHRASE, SEALED
@@ -205,12 +206,28 @@ def test_a_deploy_when_another_one_runs_then_is_refused(stage: Stage) -> None:
     assert "web2: another deploy holds this host" in refused.stderr
 
 
-def test_a_host_when_switched_off_and_on_then_comes_back_with_the_passphrase(stage: Stage) -> None:
-    machine = stage.lab.machines["web1"]
-    machine.power_off()
+def test_a_deploy_when_something_is_in_no_commit_then_is_refused(stage: Stage) -> None:
+    forgotten = stage.project.folder / "bitmail/forgotten.py"
+    forgotten.touch()
+    try:
+        refused = stage.project.fab("deploy", "--stage", "bitlab")
+    finally:
+        forgotten.unlink()
+    assert refused.returncode == 1
+    assert "changes that are in no commit:\n    ?? bitmail/forgotten.py" in refused.stderr
+
+
+def test_hosts_when_switched_off_and_on_then_come_back_with_the_passphrase(stage: Stage) -> None:
+    machines = [stage.lab.machines[name] for name in ("web1", "web2")]
+    for machine in machines:
+        machine.power_off()
     away = stage.project.fab("status", "--stage", "bitlab")
-    machine.boot()
-    assert "web1  IS AWAY" in away.stdout
-    assert machine.run("ls /dev/shm/bitmail-1000/passphrase") == ""
+    for machine in machines:
+        machine.boot()
+        assert f"{machine.name}  IS AWAY" in away.stdout
+        assert machine.run("ls /dev/shm/bitmail-1000/passphrase") == ""
+    # What systemd does at boot, somebody else has to where there is none.
+    (supervisord,) = re.findall(r"`(~/bitmail/supervisor/[^`]*)`", manual.TEXT)
+    machines[1].run(f"/usr/sbin/nginx; runuser -l deploy -c '{' '.join(supervisord.split())}'")
     stage.project.does("run_restart", "--stage", "bitlab")
     assert set(serving(stage)) == {"web1", "web2"}
