@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import reflex as rx
 from reflex_components_core.core._upload import upload
@@ -107,6 +108,7 @@ http.add_route("/_upload", upload(app), methods=["POST"])
 app.add_middleware(Gate())
 app.register_lifespan_task(lifespan)
 
+# Given as functions, since a server has no use for what they return: the front end is built before.
 app.add_page(login.login, route=routes.LOG_IN, title=shell.named(_("Log in")), on_load=LogInState.show)
 LISTS = (
     (routes.INBOX, _("Inbox")),
@@ -122,7 +124,7 @@ LISTS = (
 # What a page is opened for comes first, what stands beside it last.
 for route, name in LISTS:
     app.add_page(
-        mailbox.mailbox(route, name),
+        partial(mailbox.mailbox, route, name),
         route=route,
         title=shell.title(route, name),
         on_load=[
@@ -148,7 +150,7 @@ app.add_page(
     on_load=[SessionState.enter, OpsState.open, SessionState.look, ComposeState.follow],
 )
 app.add_page(
-    mailbox.mailbox(routes.INBOX, _("Inbox")),
+    partial(mailbox.mailbox, routes.INBOX, _("Inbox")),
     route=routes.COMPOSE,
     title=shell.named(_("New message")),
     on_load=[SessionState.enter, SessionState.look, ComposeState.arrive],

@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / ".web/build"
 CLIENT = BUILD / "client"
 """The static files that the server mounts."""
+BACKEND = ROOT / ".web/backend"
+"""What the export found out about the pages; a server without it makes every page again at its start."""
 STAMP = BUILD / "sources.sha256"
 """Lies in the folder that each export begins by removing, so it never outlives its build."""
 

@@ -1,7 +1,8 @@
 """The librarian: works behind the page, so that filing and deleting need not wait for it.
 
 It takes new mail into the search index, tells its thread, and takes out of the store what was deleted for good. What is
-left to do stands in the entries themselves, so a crash loses none of it.
+left to do stands in the entries themselves, so a crash loses none of it. Where several processes work on one store, one
+at a time takes in what there is, whoever filed it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from bitmail.erasure import GONE, forget
 from bitmail.search import FILES
 from bitmail.threads import Threads, has_files
+from bitmail.turns import Turn
 from mta.parsed import Mailbox, ParsedMail, parse
 from store import ANY, BlobStore, Document, Entry, JsonStore, StoreUnavailable, TextIndex
 
@@ -30,6 +32,8 @@ PAUSE = 5.0
 _DONE = {"kind": "library", "holds": "all"}
 """Says that mail from before there was a library was taken in."""
 _AT_ONCE = 4
+_ASIDE = 1.0
+"""Seconds before it looks again whether another process has taken in all there is."""
 
 
 class Librarian:
@@ -53,6 +57,7 @@ class Librarian:
         self._blobs = blobs
         self._index = index
         self._threads = Threads(store)
+        self._turn = Turn(store, "library")
         self._news = threading.Event()
         self._is_ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -77,8 +82,12 @@ class Librarian:
             self._thread.join()
 
     def take_in(self) -> int:
-        """Take in one batch of new mails; how many."""
-        return self._take(self._store.get({"indexed": "0"}, limit=BATCH))
+        """Take in one batch of new mails, or let another process do it; how many there were."""
+        waiting = self._store.get({"indexed": "0"}, limit=BATCH)
+        if waiting and not self._turn.take():
+            self._is_ending.wait(_ASIDE)
+            return len(waiting)
+        return self._take(waiting)
 
     def take_in_old(self) -> None:
         """Take in the mails from before there was a library, once."""
@@ -125,28 +134,42 @@ class Librarian:
             self._news.clear()
             while not self._is_ending.is_set() and self.take_in():
                 pass
+            self._turn.pass_on()
 
     def _take(self, entries: Sequence[Entry]) -> int:
         if entries:
             with ThreadPoolExecutor(_AT_ONCE) as pool:  # at once, so that they share commits
-                list(pool.map(self._take_one, entries))
+                read = list(pool.map(self._read, entries))
+                self._add([found for _, found in read if found is not None])
+                list(pool.map(self._mark, entries, [changes for changes, _ in read]))
         return len(entries)
 
-    def _take_one(self, entry: Entry) -> None:
-        raw = self._blobs.get(entry.data.get("blob", ""))
+    def _read(self, entry: Entry) -> tuple[dict[str, str], Document | None]:
+        """What its entry is to say from now on, and what can be found of it."""
         changes = {"indexed": "1"}
-        if raw is not None:
-            mail, user = parse(raw), entry.data.get("user", "")
-            if "thread" not in entry.data:
-                changes |= self._threads.facts(user, mail, str(entry.id))
-                changes["files"] = "1" if has_files(mail) else "0"
-            try:
-                self._index.add([document(entry, mail)])
-            except StoreUnavailable:
-                raise
-            except Exception:
-                # One mail that the database cannot take must not keep the others out.
-                log.exception("mail %d cannot be searched", entry.id)
+        raw = self._blobs.get(entry.data.get("blob", ""))
+        if raw is None:
+            return changes, None
+        mail = parse(raw)
+        if "thread" not in entry.data:
+            changes |= self._threads.facts(entry.data.get("user", ""), mail, str(entry.id))
+            changes["files"] = "1" if has_files(mail) else "0"
+        return changes, document(entry, mail)
+
+    def _add(self, documents: Sequence[Document]) -> None:
+        try:
+            self._index.add(documents)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # One mail that the database cannot take must not keep the others out.
+            if len(documents) > 1:
+                for one in documents:
+                    self._add([one])
+            else:
+                log.exception("mail %d cannot be searched", documents[0].id)
+
+    def _mark(self, entry: Entry, changes: dict[str, str]) -> None:
         if not self._store.update_by_id(entry.id, changes):
             self._index.remove([entry.id])  # it was deleted meanwhile
 

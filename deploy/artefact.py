@@ -149,7 +149,8 @@ def _pack(archive: Path, tag: str, key: str) -> None:
     with tarfile.open(archive.with_suffix(".part"), "w:gz", compresslevel=6) as tar:
         for name in filter(None, listed.stdout.split("\0")):
             tar.add(ROOT / name, name)
-        tar.add(frontend.BUILD, str(frontend.BUILD.relative_to(ROOT)))
+        for folder in (frontend.BUILD, frontend.BACKEND):
+            tar.add(folder, str(folder.relative_to(ROOT)))
         for name, text, mode in (
             ("VERSION", tag, 0o644),
             ("WHEELS", key, 0o644),

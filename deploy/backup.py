@@ -41,7 +41,8 @@ def backup(stage: Stage, folder: Path, say: Say, *, dry: bool = False) -> list[P
         DeployError: one could not be saved.
     """
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not dry:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def save(remote: Remote) -> Path:
         file = folder / f"{remote.host.name}-{moment}.dump"
@@ -84,21 +85,14 @@ def restore(stage: Stage, host: str, file: Path, say: Say, *, dry: bool = False)
             for role in remote.host.services:
                 supervisor.stop(remote, role)
         try:
-            target.run(f"{stage.python} {ON_HOST} load {FILE} && rm -f {FILE}", timeout=PATIENCE)
+            rows = target.run(f"{stage.python} {ON_HOST} load {FILE} && rm -f {FILE}", timeout=PATIENCE)
         finally:
             for remote, tag in zip(serving, tags, strict=True):
                 if tag is not None:
                     releases.activate(remote, tag)
-
-
-def count(stage: Stage, say: Say) -> dict[str, dict[str, int]]:
-    """How many rows each table of each host's database has."""
-    with connected(stage, sources(stage), say) as remotes:
-        on_all(remotes, _bring_program)
-        found = on_all(
-            remotes, lambda remote: remote.ask(f"{stage.python} {ON_HOST} count", timeout=PATIENCE)
-        )
-        return {remote.host.name: json.loads(rows) for remote, rows in zip(remotes, found, strict=True)}
+        if rows:
+            counted = json.loads(rows).items()
+            target.say(f"rows: {', '.join(f'{table} {number}' for table, number in counted)}")
 
 
 def _bring_program(remote: Remote) -> None:

@@ -1,4 +1,4 @@
-"""`dump.py save|load|count FILE`: the database of a host into a file and back, while it is in use.
+"""`dump.py save|load FILE`: the database of a host into a file and back, while it is in use.
 
 It is copied to a host and run there by the system's Python, so it needs the standard library only, beside pg_dump and
 pg_restore where the database is PostgreSQL. A password goes by the environment, never by a command line.
@@ -136,17 +136,18 @@ def _postgres(url: str, program: str, *words: str, database: str = "") -> str:
     return ended.stdout
 
 
-def main(action: str, file: str = "") -> int:
+def main(action: str, file: str) -> int:
     """Do it for the database of this host; the exit status."""
     base = Path.home() / "bitmail"
     url = database_url(base / "shared/env", base / "shared/var")
     if url.startswith("sqlite:///") and not path_of(url).is_absolute():
         url = f"sqlite:///{base / 'shared' / path_of(url)}"
     try:
-        if action == "count":
-            sys.stdout.write(json.dumps(count(url)) + "\n")
+        if action == "save":
+            save(url, Path(file))
         else:
-            (save if action == "save" else load)(url, Path(file))
+            load(url, Path(file))
+            sys.stdout.write(json.dumps(count(url)) + "\n")
     except FileNotFoundError as error:
         sys.stderr.write(
             f"{error.filename} is missing; on Debian, postgresql-client has the programs of PostgreSQL\n"

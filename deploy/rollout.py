@@ -37,10 +37,8 @@ def deploy(stage: Stage, artefact: Artefact, say: Say, *, dry: bool = False) -> 
     with locked(stage, say, dry=dry, passphrase=keys.ask(stage)) as remotes:
         on_all(remotes, lambda remote: releases.prepare(remote, artefact))
         on_all(remotes, lambda remote: releases.try_aside(remote, artefact.tag))
-        for (
-            remote
-        ) in remotes:  # of hosts that share a database, the first does it and the others find it done
-            releases.migrate(remote, artefact.tag)
+        # Of hosts that share a database, one does it; the others wait for that, and find it done.
+        on_all(remotes, lambda remote: releases.migrate(remote, artefact.tag))
         switch(remotes, artefact.tag, say)
         on_all(remotes, lambda remote: releases.record(remote, artefact.tag))
         if not dry:

@@ -71,15 +71,11 @@ def provision(context: Any, stage: str, dry_run: bool = False, hosts_file: str =
             on_all(remotes, lambda remote: provision_host(remote, made))
 
 
-@task(
-    positional=["tag"],
-    optional=["tag"],
-    help={"tag": "a release that passed", "stage": STAGE, "dry-run": DRY, "hosts-file": HOSTS_FILE},
-)
+@task(help={"tag": "a release that passed", "stage": STAGE, "dry-run": DRY, "hosts-file": HOSTS_FILE})
 def rollback(
     context: Any, stage: str, tag: str = "", dry_run: bool = False, hosts_file: str = str(HOSTS)
 ) -> None:
-    """Go back to the release before, or to --tag TAG."""
+    """Go back to the release before; `rollback TAG` to that one."""
     with _plainly():
         found = rollout.roll_back(_read(stage, hosts_file), tag, say, dry=dry_run)
         say(f"{stage} would serve {found}." if dry_run else f"{stage} serves {found}.")

@@ -149,8 +149,14 @@ class SearchIndex(TextIndex):
 
     def add(self, documents: Sequence[Document]) -> None:
         """As in `TextIndex`."""
-        if documents:
+        if not documents:
+            return
+        if self._database.is_sqlite:
             self._database.write(_add, documents)
+            return
+        # Not among the writes that share a commit: those lock the whole store, and so much text takes its time.
+        with self._database.transaction() as connection:
+            _add(connection, [documents])
 
     def remove(self, ids: Sequence[int]) -> None:
         """As in `TextIndex`."""

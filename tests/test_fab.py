@@ -118,6 +118,9 @@ def test_fab_installs_once_and_hands_its_words_on(project: Path, path: Path, whe
     second = fab(project, path)
     third = fab(project, path, "bench")
     fourth = fab(project, path, "bench", "accept", "failover")
+    back = [
+        fab(project, path, "rollback", *words) for words in (["r 1", "--stage", "b"], ["--stage", "b"], [])
+    ]
 
     assert first.returncode == 0, first.stderr
     lines = first.stdout.splitlines()
@@ -126,6 +129,11 @@ def test_fab_installs_once_and_hands_its_words_on(project: Path, path: Path, whe
     assert second.stdout.splitlines() == ["words", "--list"]
     assert third.stdout.splitlines() == ["words", "bench", ""]
     assert fourth.stdout.splitlines() == ["words", "bench", "accept failover"]
+    assert [words.stdout.splitlines()[1:] for words in back] == [
+        ["rollback", "--tag", "r 1", "--stage", "b"],
+        ["rollback", "--stage", "b"],
+        ["rollback"],
+    ]
 
     (project / "requirements.txt").write_text("echo>=1.0\n")
     changed = fab(project, path, "run", **index)

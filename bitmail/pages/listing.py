@@ -286,15 +286,17 @@ def confirmed(id: str, verb: rx.Var[str], warning: rx.Var[str], event: rx.EventH
 def line(mail: rx.Var[Row]) -> rx.Component:
     """One mail, as it is now."""
     marks = MailboxState.marks[mail.id]
-    return row(
-        mail=mail,
-        unread=marks.unread,
-        starred=marks.starred,
-        status=marks.status,
-        status_text=marks.status_text,
-        is_open=mail.id == MessageState.id,
-        is_selected=SelectionState.selected.contains(mail.id),
-        has_cursor=KeysState.cursor == mail.id,
+    return rx.fragment(
+        row(
+            mail=mail,
+            unread=marks.unread,
+            starred=marks.starred,
+            status=marks.status,
+            status_text=marks.status_text,
+            is_open=mail.id == MessageState.id,
+            is_selected=SelectionState.selected.contains(mail.id),
+            has_cursor=KeysState.cursor == mail.id,
+        ),
         key=mail.id.to_string(),
     )
 

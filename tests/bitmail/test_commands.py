@@ -19,12 +19,15 @@ from bitmail.__main__ import main
 from bitmail.door import Client
 from bitmail.errors import LogInRefused
 from bitmail.service import Service
+from bitmail.shutdown import ExitStatus
 from mta.outcomes import Status
 from mta.qualified import qualified
 from mta.service import ServiceState
 from mta.steering import Plan
 from tests.bitmail.conftest import PASSWORD, make_service
 from tests.mta.scripted import mail, wait_until
+from tests.store.test_expansion import DROP, TABLE
+from tests.store.test_migration import write_migration
 
 MAIL = b"From: ada@example.com\nTo: grace@example.com\nSubject: Report\n\nHello\n.\nMore\n"
 
@@ -328,6 +331,21 @@ def test_a_setting_that_cannot_work_ends_any_command_with_status_78(
 def test_migrate_then_the_database_is_made(run: Run, tmp_path: Path) -> None:
     assert run("migrate", "--json").json == {"migrated": True}
     assert (tmp_path / "var/bitmail.db").exists()
+
+
+@pytest.mark.parametrize("tier", ["MTA_MIGRATIONS", "SEARCH_MIGRATIONS"])
+def test_migrate_when_something_would_be_taken_away_then_refuses(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tier: str
+) -> None:
+    folder = tmp_path / "release"
+    folder.mkdir()
+    monkeypatch.setattr(f"bitmail.commands.migration.{tier}", folder)
+    write_migration(folder, 1, TABLE)
+    assert run("migrate").status == ExitStatus.OK
+    write_migration(folder, 2, DROP)
+    refused = run("migrate")
+    assert refused.status == ExitStatus.UNAVAILABLE
+    assert "takes away what the release before needs" in refused.err
 
 
 def _statuses(service: Service, id: str) -> list[Status]:

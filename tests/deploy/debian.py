@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 CACHE = Path("/var/cache/bitmail-tests")
@@ -60,19 +63,29 @@ def install_tools() -> None:
             subprocess.run(["apt-get", *words], check=True, env=quiet, stdin=subprocess.DEVNULL)
 
 
+@contextmanager
+def cache() -> Iterator[Path]:
+    """The folder of what is made or downloaded once; another run that wants it at the same time waits."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield CACHE
+
+
 def bare_root() -> Path:
     """A Debian that nothing was done to; made once, from the mirror that this machine uses."""
-    root = CACHE / hashlib.sha256(PACKAGES.encode()).hexdigest()[:12]
-    if root.exists():
-        return root
-    fresh = root.with_suffix(".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    CACHE.mkdir(parents=True, exist_ok=True)
-    words = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(fresh)]
-    if mirror := _mirror():
-        words.append(mirror)
-    subprocess.run(words, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=900)
-    fresh.replace(root)
+    with cache() as folder:
+        root = folder / hashlib.sha256(PACKAGES.encode()).hexdigest()[:12]
+        if not root.exists():
+            fresh = root.with_suffix(".new")
+            shutil.rmtree(fresh, ignore_errors=True)
+            words = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(fresh)]
+            if mirror := _mirror():
+                words.append(mirror)
+            subprocess.run(
+                words, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=900
+            )
+            fresh.replace(root)
     return root
 
 

@@ -11,7 +11,7 @@ import httpx
 
 from tests.deploy.project import DOMAIN
 
-PAUSE = 0.05
+PAUSE = 0.1
 """Seconds between two requests of one script."""
 PATIENCE = 60.0
 """Seconds that a request may take; a restart holds it back for some."""

@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +27,16 @@ mount -t proc proc {root}/proc
 mount -t tmpfs tmpfs {root}/run
 mount -t tmpfs tmpfs {root}/tmp
 mount --rbind /dev {root}/dev
+mount -t tmpfs tmpfs {root}/dev/shm
 hostname {name}
 mkdir -p {root}/run/sshd
 exec chroot {root} /usr/sbin/sshd -D
 """
+APART = """\
+while [ "$1" != systemd-nspawn ]; do mkdir -p "$1" && echo $$ > "$1/cgroup.procs" && shift; done
+exec "$@"
+"""
+"""Runs what comes after some control groups in those."""
 
 
 @dataclass
@@ -58,6 +64,7 @@ class Machine:
         """Switch it on; returns once it answers SSH."""
         if self.systemd:
             words = [
+                "sh", "-c", APART, "sh", *map(str, self._groups()),
                 "systemd-nspawn", "-q", "--register=no", "--keep-unit", "--resolv-conf=off", "--boot",
                 f"--network-namespace-path=/run/netns/{self.namespace}", "-D", str(self.root), "-M", self.name,
             ]  # fmt: skip
@@ -89,10 +96,10 @@ class Machine:
         else:
             self.process.kill()
         self.process.wait(PATIENCE)
-        for hierarchy in Path("/sys/fs/cgroup").glob("*"):
-            for left in (hierarchy / "payload", hierarchy / "supervisor"):
-                with suppress(OSError):  # of another one that still runs
-                    left.rmdir()
+        deadline = time.monotonic() + PATIENCE
+        while any(map(_in_use, self._groups())):  # what was killed may need a moment to be gone
+            assert time.monotonic() < deadline, f"{self.name} does not end"
+            threading.Event().wait(0.05)
 
     def run(self, command: str) -> str:
         """Run a command inside, as root; what it printed."""
@@ -116,6 +123,12 @@ class Machine:
     def plug(self, *, plugged: bool) -> None:
         """Put its network cable in, or take it out."""
         subprocess.run(["ip", "link", "set", self.link, "up" if plugged else "down"], check=True)
+
+    def _groups(self) -> list[Path]:
+        """Control groups of its own, so that no other systemd takes its services for those of itself."""
+        top = Path("/sys/fs/cgroup")
+        hierarchies = [top / name for name in ("", "systemd", "unified")]
+        return [place / self.namespace for place in hierarchies if (place / "cgroup.procs").exists()]
 
     def _init(self) -> int:
         """The first process inside, numbered as it is here."""
@@ -212,6 +225,16 @@ def _furnish(folder: Path, lower: Path, name: str, account: str, cleaning: ExitS
     (root / "etc/ssh/sshd_config.d/lab.conf").write_text("PasswordAuthentication no\n")
     _run("chroot", str(root), "sh", "-ec", account)
     return root
+
+
+def _in_use(group: Path) -> bool:
+    """Whether processes are left in a control group; else it is removed."""
+    try:
+        for part in sorted(group.glob("**/"), reverse=True):
+            part.rmdir()
+    except OSError:
+        return True
+    return False
 
 
 @contextmanager

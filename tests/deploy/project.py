@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from bitmail import frontend
 from tests.deploy import page
-from tests.deploy.debian import CACHE
+from tests.deploy.debian import CACHE, cache
 from tests.deploy.machines import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,11 +125,11 @@ class Project:
 
     def keep_wheels(self) -> None:
         """Let the next run find the wheels that this one downloaded."""
-        (CACHE / "wheels").mkdir(parents=True, exist_ok=True)
-        for archive in (self.folder / "dist").glob("wheels-*.tar"):
-            if not (CACHE / "wheels" / archive.name).exists():
-                shutil.copy(archive, CACHE / "wheels" / f"{archive.name}.part")
-                (CACHE / "wheels" / f"{archive.name}.part").replace(CACHE / "wheels" / archive.name)
+        with cache() as folder:
+            for archive in (self.folder / "dist").glob("wheels-*.tar"):
+                if not archive.is_symlink():
+                    shutil.copy(archive, folder / f"{archive.name}.part")
+                    (folder / f"{archive.name}.part").replace(folder / archive.name)
 
 
 def clone(folder: Path) -> Project:
@@ -141,10 +142,11 @@ def clone(folder: Path) -> Project:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    shutil.copytree(ROOT / ".web/build", folder / ".web/build")
+    for made in (frontend.BUILD, frontend.BACKEND):
+        shutil.copytree(made, folder / made.relative_to(ROOT))
     (folder / "dist").mkdir()
-    for archive in (CACHE / "wheels").glob("wheels-*.tar"):
-        shutil.copy(archive, folder / "dist" / archive.name)
+    for archive in CACHE.glob("wheels-*.tar"):
+        (folder / "dist" / archive.name).symlink_to(archive)
     project = Project(folder)
     project.git("init", "-q")
     return project

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from deploy.hosts import read_stage
 from deploy.releases import LOCK
 from deploy.remote import connected
+from tests.deploy import page as manual
 from tests.deploy.conftest import Browse, Stage
 from tests.deploy.load import Script, load
 from tests.deploy.project import DOMAIN, PASSPHRASE, SEALED
@@ -19,15 +20,12 @@ from tests.mta.scripted import wait_until
 ORIGIN = f"https://{DOMAIN}"
 
 BROKEN = """
-import os
-if "BITMAIL_SOCKET" in os.environ:
-    raise RuntimeError("broken")
-"""
-BROKEN_ON_WEB2 = """
 import os, socket
-if socket.gethostname() == "web2" and "BITMAIL_LISTEN" in os.environ:
+if socket.gethostname() == "web2" and "{setting}" in os.environ:
     raise RuntimeError("broken on this host alone")
 """
+BROKEN_ASIDE, BROKEN_IN_USE = (BROKEN.format(setting=name) for name in ("BITMAIL_SOCKET", "BITMAIL_LISTEN"))
+"""Only supervisord gives an address to listen at; the host that is tried aside has a socket alone."""
 
 
 def serving(stage: Stage) -> dict[str, str]:
@@ -47,14 +45,15 @@ def test_releases_when_deployed_refused_and_rolled_back_under_load_then_no_reque
         project.does("deploy", "--stage", "bitlab")
         assert serving(stage) == {"web1": "r2", "web2": "r2"}
 
-        project.release("r3", store__settings=BROKEN)
+        project.release("r3", store__settings=BROKEN_ASIDE)
         refused = project.fab("deploy", "--stage", "bitlab")
         assert refused.returncode == 1
-        assert "broken" in refused.stderr
+        assert "the canary of r3 failed" in refused.stderr
+        assert "broken on this host alone" in refused.stderr
         assert serving(stage) == {"web1": "r2", "web2": "r2"}
         project.git("checkout", "-q", "r2")
 
-        project.release("r4", store__settings=BROKEN_ON_WEB2)
+        project.release("r4", store__settings=BROKEN_IN_USE)
         put_back = project.fab("deploy", "--stage", "bitlab")
         assert put_back.returncode == 1
         assert "r4 failed on web2" in put_back.stderr
@@ -135,18 +134,29 @@ def test_a_host_when_its_link_is_down_then_nothing_is_deployed_and_the_other_ser
     assert serving(stage) == before
 
 
-def test_a_deploy_when_dry_then_says_what_it_would_do_and_does_nothing(stage: Stage) -> None:
-    before = stage.lab.machines["web1"].run(
-        "cd /home/deploy/bitmail && ls -lR releases history current | sha256sum"
-    )
+DRY = {
+    "deploy": "web2  would run: cd bitmail/releases/r9 && venv/bin/python -m bitmail migrate",
+    "provision": "web1  would run: sudo -n loginctl enable-linger",
+    "rollback --tag r1": "bitlab would serve r1.",
+    "run_restart": "web2  would run: bitmail/supervisor/venv/bin/supervisorctl",
+    "backup": "db  would copy bitmail/shared/backup to backups/db-",
+    "restore --host db --file deploy/hosts.toml": "web1  would run: export XDG_RUNTIME_DIR",
+}
+
+
+def test_a_task_when_dry_then_says_what_it_would_do_and_does_nothing(stage: Stage) -> None:
+    def state() -> str:
+        listing = "cd /home/deploy/bitmail && ls -lR --time-style=full-iso releases shared history current"
+        started = "pgrep -af 'python.* -m bitmail$'"
+        return "".join(machine.run(f"{listing}; {started}") for machine in stage.lab.machines.values())
+
     stage.project.release("r9")
-    said = stage.project.does("deploy", "--stage", "bitlab", "--dry-run")
-    assert "web1  would copy bitmail-r9.tar.gz" in said
-    assert "web2  would run: cd bitmail/releases/r9 && venv/bin/python -m bitmail migrate" in said
-    after = stage.lab.machines["web1"].run(
-        "cd /home/deploy/bitmail && ls -lR releases history current | sha256sum"
-    )
-    assert after == before
+    before = state()
+    said = {task: stage.project.does(*task.split(), "--stage", "bitlab", "--dry-run") for task in DRY}
+    assert "web1  would copy bitmail-r9.tar.gz" in said["deploy"]
+    assert {task: line for task, line in DRY.items() if line not in said[task]} == {}
+    assert state() == before
+    assert not (stage.project.folder / "backups").exists()
     stage.project.git("checkout", "-q", "r1")
 
 
@@ -196,12 +206,28 @@ def test_a_deploy_when_another_one_runs_then_is_refused(stage: Stage) -> None:
     assert "web2: another deploy holds this host" in refused.stderr
 
 
-def test_a_host_when_switched_off_and_on_then_comes_back_with_the_passphrase(stage: Stage) -> None:
-    machine = stage.lab.machines["web1"]
-    machine.power_off()
+def test_a_deploy_when_something_is_in_no_commit_then_is_refused(stage: Stage) -> None:
+    forgotten = stage.project.folder / "bitmail/forgotten.py"
+    forgotten.touch()
+    try:
+        refused = stage.project.fab("deploy", "--stage", "bitlab")
+    finally:
+        forgotten.unlink()
+    assert refused.returncode == 1
+    assert "changes that are in no commit:\n    ?? bitmail/forgotten.py" in refused.stderr
+
+
+def test_hosts_when_switched_off_and_on_then_come_back_with_the_passphrase(stage: Stage) -> None:
+    machines = [stage.lab.machines[name] for name in ("web1", "web2")]
+    for machine in machines:
+        machine.power_off()
     away = stage.project.fab("status", "--stage", "bitlab")
-    machine.boot()
-    assert "web1  IS AWAY" in away.stdout
-    assert machine.run("ls /dev/shm/bitmail-1000/passphrase") == ""
+    for machine in machines:
+        machine.boot()
+        assert f"{machine.name}  IS AWAY" in away.stdout
+        assert machine.run("ls /dev/shm/bitmail-1000/passphrase") == ""
+    # What systemd does at boot, somebody else has to where there is none.
+    (supervisord,) = re.findall(r"`(~/bitmail/supervisor/[^`]*)`", manual.TEXT)
+    machines[1].run(f"/usr/sbin/nginx; runuser -l deploy -c '{' '.join(supervisord.split())}'")
     stage.project.does("run_restart", "--stage", "bitlab")
     assert set(serving(stage)) == {"web1", "web2"}

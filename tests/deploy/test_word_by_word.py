@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 
@@ -43,7 +45,10 @@ def test_the_commands_of_each_time_when_typed_in_their_order_then_do_what_they_s
         for command, says in SAYS.items():
             if "restore" in command:
                 assert knocks("newcomer", PASSWORD) == 200
-            assert says.format(before=before) in project.types(command.replace("…", "*")), command
+            said = project.types(command.replace("…", "*"))
+            assert says.format(before=before) in said, command
+            if "restore" in command:
+                assert re.search(r"rows: .*store_entry [1-9]", said)
             if "rollback" in command:
                 assert knocks("ivan", PASSWORD) == 200
         assert knocks("newcomer", "another password") == 200

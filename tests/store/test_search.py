@@ -20,11 +20,13 @@ from store import (
     Part,
     Query,
     SearchIndex,
+    SqlStore,
     StoreError,
     Term,
     TextIndex,
     migrate,
 )
+from store.writer import _LOCK as STORE_LOCK
 from tests.store.conftest import Served
 
 LETTER = Document(
@@ -217,3 +219,19 @@ def test_add_when_two_processes_add_the_same_at_once_then_each_is_found_once(new
     finally:
         for database in databases:
             database.close()
+
+
+def test_add_when_another_host_holds_up_every_write_of_the_store_then_does_not_wait_for_it(
+    postgres_database: Database,
+) -> None:
+    store, index = SqlStore(postgres_database), SearchIndex(postgres_database)
+    store.count({})  # its groups are declared
+    with ThreadPoolExecutor(1) as pool:
+        with postgres_database.transaction() as elsewhere:
+            elsewhere.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": STORE_LOCK})
+            waiting = pool.submit(store.put_if_absent, {"kind": "held up"}, {"kind": "held up"})
+            index.add([replace(LETTER, id=900, owner="judy")])
+            assert find(index, "meitner", owner="judy") == [900]
+            assert not waiting.done()
+        assert waiting.result(30)
+    index.remove([900])
