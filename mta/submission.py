@@ -46,6 +46,7 @@ class NewSubmission:
         priority: which deliveries go first; by default those of a long list go last.
         fingerprint: what makes two mails the same mail, for callers that compose anew at each try (and so
             get another Date and Message-ID); by default everything above counts.
+        trace: the step of a trace that submits it, or ""; see `store.tracing.context`.
     """
 
     key: str
@@ -59,6 +60,7 @@ class NewSubmission:
     policy: Policy = Policy.AT_LEAST_ONCE
     priority: Priority | None = None
     fingerprint: str = ""
+    trace: str = ""
 
     def __post_init__(self) -> None:
         if not self.key:

@@ -15,7 +15,7 @@ import requests
 from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
 
-from store import logs
+from store import logs, tracing
 from store.blobs import CHUNK, Arriving, BlobStore
 from store.entry import Match, checked_match
 from store.errors import StoreError, StoreUnavailable
@@ -66,19 +66,20 @@ class StoreServer:
             StoreError: whatever the other side raised.
             StoreUnavailable: no answer after the last try.
         """
-        for pause in self._pauses:
-            try:
-                return self._ask(method, path, **arguments)
-            except StoreUnavailable:
-                sleep(pause)
-        return self._ask(method, path, **arguments)
+        with tracing.step(f"store {_area(path)}", tracing.Kind.CLIENT):
+            for pause in self._pauses:
+                try:
+                    return self._ask(method, path, **arguments)
+                except StoreUnavailable:
+                    sleep(pause)
+            return self._ask(method, path, **arguments)
 
     def _ask(
         self, method: str, path: str, *, body: Callable[[], Any] | None = None, **arguments: Any
     ) -> requests.Response:
-        if traced := logs.request():
-            headers = {logs.REQUEST_HEADER.decode(): traced, **arguments.pop("headers", {})}
-            arguments["headers"] = headers
+        about = {logs.REQUEST_HEADER: logs.request(), tracing.HEADER: tracing.context()}
+        headers = {name.decode(): value for name, value in about.items() if value}
+        arguments["headers"] = headers | arguments.get("headers", {})
         try:
             response = self._session.request(
                 method,
@@ -113,6 +114,12 @@ class StoreServer:
             raise self._unavailable(error) from error
         finally:
             response.close()
+
+
+def _area(path: str) -> str:
+    """An address without the ids in it."""
+    area, _, what = path.strip("/").partition("/")
+    return area if area == "blobs" else f"{area} {what}"
 
 
 class ProxyStore(JsonStore):
