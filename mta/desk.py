@@ -24,6 +24,7 @@ from mta.settings import ContainerSettings
 from mta.spool import Backlog, Spool, status_of
 from mta.steering import Steering
 from mta.submission import Delivery, NewSubmission, Submission
+from mta.tallies import Tallies
 from store import tracing
 from store.database import Database
 from store.errors import StoreUnavailable
@@ -62,6 +63,8 @@ class Desk:
         """The deliveries that came to nothing, until somebody has told their authors."""
         self.steering = Steering(database, self._holder)
         """What operators set of the schedule."""
+        self.tallies = Tallies(database)
+        """What came of mail lately, in all containers."""
         self.calls = Calls(database)
         """What webhooks are still to be told."""
         self._bulletin = Bulletin()

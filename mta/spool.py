@@ -251,7 +251,7 @@ _DELIVERIES = (
     .order_by(deliveries.c.submission_id, deliveries.c.position)
 )
 _ATTEMPTS = (
-    select(attempts)
+    select(*(column for column in attempts.c if column is not attempts.c.answer))
     .join(deliveries, deliveries.c.id == attempts.c.delivery_id)
     .where(deliveries.c.submission_id.in_(bindparam("ids", expanding=True)))
     .order_by(attempts.c.delivery_id, attempts.c.number)
@@ -455,4 +455,4 @@ def _delivery(row: RowMapping | Mapping[str, Any], made: tuple[Attempt, ...]) ->
 
 def _attempt(row: RowMapping) -> Attempt:
     outcome = Outcome(row["outcome"]) if row["outcome"] else None
-    return Attempt(row["provider"], outcome, row["at"], row["ms"], row["detail"])
+    return Attempt(row["provider"], outcome, row["at"], row["ms"], row["detail"], row["provider_id"])

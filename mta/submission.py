@@ -99,6 +99,7 @@ class Attempt:
         at: when it was started, in seconds since the epoch.
         ms: how long it took, in milliseconds; 0 while it runs.
         detail: one sentence, with the provider's own words.
+        provider_id: what the provider calls the mail, or "".
     """
 
     provider: str
@@ -106,6 +107,7 @@ class Attempt:
     at: float
     ms: int
     detail: str
+    provider_id: str = ""
 
     @property
     def end(self) -> float:
