@@ -257,7 +257,7 @@ def events() -> rx.Component:
             class_name="filters",
         ),
         rx.el.ul(rx.foreach(OpsState.events, event), class_name="log", tab_index=0),
-        rx.cond(OpsState.events.length() == 0, rx.el.p("No event fits.", class_name="muted")),
+        rx.cond(OpsState.events.length() == 0, rx.el.p("No event to show.", class_name="muted")),
     )
 
 

@@ -506,6 +506,7 @@ def webhook(row: rx.Var[WebhookRow]) -> rx.Component:
             class_name="btn ghost",
             aria_label=_("Remove the webhook at {address}", address=row.url),
         ),
+        class_name="webhook",
         key=row.id.to_string(),
     )
 
