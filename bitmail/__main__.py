@@ -20,7 +20,7 @@ from bitmail.settings import Settings
 from bitmail.shutdown import ExitStatus, is_disk_full
 from mta.configuration import ConfigurationError, read_settings
 from mta.errors import UnknownScheduler
-from store import StoreError, logs
+from store import StoreError, logs, tracing
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
             logs.set_up(settings.log, settings.log_level)
         else:
             logs.set_up(settings.log or logs.Form.TEXT, logs.Level.ERROR)
+        tracing.set_up("bitmail", settings)
         return wanted.run(parsed, settings, Output(as_json=getattr(parsed, "json", False)))
     except CommandFailed as error:
         return _refuse(str(error), status=error.status)

@@ -30,6 +30,7 @@ class Action(StrEnum):
     TOKEN_ENDED = "API token ended"  # noqa: S105
     WEBHOOK_MADE = "webhook made"
     WEBHOOK_ENDED = "webhook removed"
+    WEBHOOK_ON = "webhook switched on"
     SETTING = "setting changed"
     LOCKED = "account locked"
     UNLOCKED = "account unlocked"

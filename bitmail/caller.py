@@ -9,6 +9,7 @@ import hmac
 import json
 import logging
 import random
+import secrets
 import ssl
 import threading
 import time
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import httpcore
 
@@ -31,6 +33,7 @@ from store import StoreError
 log = logging.getLogger(__name__)
 
 WEBHOOKS_AT_ONCE = 32
+TESTS_AT_ONCE = 8
 AT_ONCE = 4
 """Calls of one webhook at once."""
 SECONDS = 15.0
@@ -45,6 +48,9 @@ POLL = 1.0
 """Seconds between two looks when nobody says that there is something."""
 CALM = 0.05
 """Seconds in which more may come, to be told together."""
+TAKEN, FAILED, GIVEN_UP, SWITCHED_OFF = "taken", "failed", "given up", "switched off"
+TEST = "webhook.test"
+"""What a test is called, in place of what became of a mail."""
 _MEANS = {
     Status.SENT: "{provider} took it.",
     Status.DELIVERED: "It was delivered.",
@@ -99,6 +105,7 @@ class Caller:
         resolve: Resolve = looked_up,
         trust: ssl.SSLContext | None = None,
         clock: Callable[[], float] = time.time,
+        measure: Callable[[str, int], None] = lambda outcome, calls: None,
     ) -> None:
         """
         Args:
@@ -109,7 +116,11 @@ class Caller:
             resolve: finds the addresses of a host and port.
             trust: which certificates are good; those of the open net by default.
             clock: seconds since the epoch.
+            measure: told what came of how many calls: `TAKEN`, `FAILED` or `GIVEN_UP`; and each `SWITCHED_OFF` webhook.
         """
+        self._measure = measure
+        self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
+        self._tests = asyncio.Semaphore(TESTS_AT_ONCE)
         self._calls = calls
         self._webhooks = webhooks
         self._switched_off = switched_off
@@ -139,6 +150,15 @@ class Caller:
         if self._thread.is_alive() and not self._closing:
             with suppress(RuntimeError):  # it ended meanwhile
                 self._loop.call_soon_threadsafe(self._bell.set)
+
+    async def try_out(self, webhook: Webhook) -> Answer:
+        """Call a webhook now with a test, which is about no mail; what it answers changes nothing."""
+        if self._closing or not self._pools:
+            return Answer("It cannot be called now. Try again in a minute.")
+        id = f"evt_{secrets.token_hex(16)}"
+        body = _encoded({"id": id, "type": TEST, "timestamp": _written(self._clock()), "data": {}})
+        future = asyncio.run_coroutine_threadsafe(self._test(webhook, id, body), self._loop)
+        return await asyncio.wrap_future(future)
 
     def stop(self, timeout: float) -> None:
         """Give up the calls in hand, which are made again later, and end within `timeout` seconds."""
@@ -170,6 +190,7 @@ class Caller:
             for scheme, outward in self._outward.items()
         }
         async with pools["http"], pools["https"]:
+            self._pools = pools
             while not self._closing:
                 self._bell.clear()
                 for taken in await self._take(WEBHOOKS_AT_ONCE - len(turns)):
@@ -205,6 +226,7 @@ class Caller:
                 return
             if taken.expired:
                 log.warning("%d calls of webhook %d are given up", taken.expired, webhook.id)
+                self._measure(GIVEN_UP, taken.expired)
             turn = _Turn(webhook, deque(taken.calls), time.monotonic() + LONGEST_TURN)
             try:
                 # One that failed the last time is tried with a single call first.
@@ -214,6 +236,8 @@ class Caller:
             finally:
                 tried = Tried(taken, tuple(turn.heard), tuple(turn.failed), turn.last.patience)
                 await asyncio.to_thread(self._calls.settle, tried, self._clock(), self._chance.random())
+                self._measure(TAKEN, len(turn.heard))
+                self._measure(FAILED, len(turn.failed))
             await asyncio.to_thread(self._judge, turn)
         except StoreError as error:
             log.warning("what a webhook was told cannot be written down, and is told again: %s", error)
@@ -223,7 +247,7 @@ class Caller:
     async def _hand(self, turn: _Turn, pools: dict[str, httpcore.AsyncConnectionPool]) -> None:
         while turn.waiting and time.monotonic() < turn.until and (turn.heard or not turn.failed):
             call = turn.waiting.popleft()
-            answer = await self._call(turn.webhook, call, pools)
+            answer = await self._call(turn.webhook, call.id, body_of(call), pools)
             if answer.reason:
                 turn.failed.append(call.id)
                 if turn.last.reason != GONE:
@@ -231,11 +255,17 @@ class Caller:
             else:
                 turn.heard.append(call.id)
 
+    async def _test(self, webhook: Webhook, id: str, body: bytes) -> Answer:
+        try:
+            async with asyncio.timeout(SECONDS), self._tests:
+                return await self._call(webhook, id, body, self._pools)
+        except TimeoutError:
+            return Answer("Too many tests are being made now. Try again in a minute.")
+
     async def _call(
-        self, webhook: Webhook, call: Call, pools: dict[str, httpcore.AsyncConnectionPool]
+        self, webhook: Webhook, id: str, body: bytes, pools: dict[str, httpcore.AsyncConnectionPool]
     ) -> Answer:
-        body = body_of(call)
-        headers = signed(webhook.key, call.id, int(self._clock()), body)
+        headers = signed(webhook.key, id, int(self._clock()), body)
         headers |= {"Content-Type": "application/json", "User-Agent": f"BitMail/{version()}"}
         pool = pools[webhook.url.partition(":")[0].lower()]
         try:
@@ -269,6 +299,7 @@ class Caller:
             log.info("webhook %d is switched off", turn.webhook.id, extra={"account": turn.webhook.user})
             self._switched_off(turn.webhook, reason)
             self._webhooks.switch_off(turn.webhook, reason)
+            self._measure(SWITCHED_OFF, 1)
 
 
 def body_of(call: Call) -> bytes:
@@ -278,7 +309,7 @@ def body_of(call: Call) -> bytes:
     told = {
         "id": call.id,
         "type": f"delivery.{change.status}",
-        "timestamp": datetime.fromtimestamp(change.at, UTC).isoformat(timespec="milliseconds"),
+        "timestamp": _written(change.at),
         "data": {
             "submission": change.submission_id,
             "delivery": change.delivery_id,
@@ -288,7 +319,15 @@ def body_of(call: Call) -> bytes:
             "words": said or _MEANS[change.status].format(provider=change.provider or "A provider"),
         },
     }
+    return _encoded(told)
+
+
+def _encoded(told: dict[str, Any]) -> bytes:
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _written(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def signed(key: bytes, id: str, at: int, body: bytes) -> dict[str, str]:

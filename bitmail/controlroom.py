@@ -1,29 +1,25 @@
 """The control room: what an operator sees of the sending at one moment, and what happened lately.
 
-What it remembers it heard while this process ran; containers and the spool say the rest.
+The events it remembers it heard while this process ran; containers and the spool say the rest.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mta.desk import Desk
 from mta.events import Event, EventKind, StatusChange
 from mta.health import ContainerReport
-from mta.outcomes import Status
 from mta.spool import Backlog
 from mta.steering import Plan
+from mta.tallies import Tally
 
 EVENTS = 500
 """Events kept."""
-MINUTES = 24 * 60
-GOOD = (Status.SENT,)
-BAD = (Status.FAILED, Status.BOUNCED, Status.COMPLAINED)
-HELD = (Status.DEFERRED, Status.UNCERTAIN)
 QUIET = (EventKind.BEAT, EventKind.INFORM_USER)
 """Kinds that come too often to be looked at."""
 
@@ -37,29 +33,11 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """How many deliveries changed to such a status in one span of time.
-
-    Attributes:
-        at: when it began, in seconds since the epoch.
-        sent: a provider took them.
-        failed: they failed, came back or annoyed.
-        held: they wait, or are uncertain.
-    """
-
-    at: float
-    sent: int
-    failed: int
-    held: int
-
-
-@dataclass(frozen=True, slots=True)
 class Overview:
     """How everything is.
 
     Attributes:
         at: seconds since the epoch.
-        since: when this process began to watch.
         containers: what they say of themselves.
         plan: what operators set of the schedule.
         backlog: what waits.
@@ -68,7 +46,6 @@ class Overview:
     """
 
     at: float
-    since: float
     containers: tuple[ContainerReport, ...]
     plan: Plan
     backlog: Backlog
@@ -87,10 +64,8 @@ class ControlRoom:
         """
         self._desk = desk
         self._clock = clock
-        self._since = clock()
         self._lock = threading.Lock()
         self._events: deque[Happened] = deque(maxlen=EVENTS)
-        self._minutes: dict[int, Counter[Status]] = {}
         self._number = 0
         self._told = -1
         desk.listen(self._heard)
@@ -105,19 +80,32 @@ class ControlRoom:
         now = self._clock()
         return Overview(
             now,
-            self._since,
             tuple(self._desk.containers()),
             self._desk.steering.plan(),
             self._desk.backlog(),
-            self._tallies(now, 60, 1),
-            self._tallies(now, MINUTES, 30),
+            *self._desk.tallies.lately(now),
         )
 
-    def events(self, kinds: Iterable[EventKind] = (), limit: int = 100) -> list[Happened]:
-        """The newest events, newest first; of these kinds, or of all but the `QUIET` ones."""
-        wanted = frozenset(kinds) or frozenset(EventKind) - frozenset(QUIET)
+    def events(
+        self, kinds: Iterable[EventKind] = (), provider: str = "", words: str = "", limit: int = 100
+    ) -> list[Happened]:
+        """The newest events, newest first.
+
+        Args:
+            kinds: of these; of all but the `QUIET` ones when there are none.
+            provider: about this one; about any when "".
+            words: what stands in its text or in the ids of what it is about, in any case.
+            limit: how many.
+        """
+        wanted, looked_for = frozenset(kinds) or frozenset(EventKind) - frozenset(QUIET), words.casefold()
         with self._lock:
-            found = [one for one in reversed(self._events) if one.event.kind in wanted]
+            found = [
+                one
+                for one in reversed(self._events)
+                if one.event.kind in wanted
+                and (not provider or one.event.provider == provider)
+                and looked_for in _said(one.event)
+            ]
         return found[:limit]
 
     def has_news(self) -> bool:
@@ -132,25 +120,10 @@ class ControlRoom:
             if event.kind not in QUIET and not (event.kind is EventKind.OK and event.submission_id):
                 self._events.append(Happened(self._number, event))
 
-    def _changed(self, change: StatusChange) -> None:
+    def _changed(self, _: StatusChange) -> None:
         with self._lock:
             self._number += 1
-            minute = int(self._clock() // 60)
-            if minute not in self._minutes:
-                self._minutes[minute] = Counter()
-                for old in [one for one in self._minutes if one <= minute - MINUTES]:
-                    del self._minutes[old]
-            self._minutes[minute][change.status] += 1
 
-    def _tallies(self, now: float, minutes: int, step: int) -> tuple[Tally, ...]:
-        last = int(now // 60)
-        with self._lock:
-            known = {minute: Counter(counts) for minute, counts in self._minutes.items()}
-        tallies = []
-        for begin in range(last - minutes + 1, last + 1, step):
-            counts: Counter[Status] = Counter()
-            for minute in range(begin, begin + step):
-                counts += known.get(minute, Counter())
-            sums = (sum(counts[status] for status in kinds) for kinds in (GOOD, BAD, HELD))
-            tallies.append(Tally(begin * 60.0, *sums))
-        return tuple(tallies)
+
+def _said(event: Event) -> str:
+    return f"{event.text}\n{event.provider}\n{event.submission_id}\n{event.delivery_id}".casefold()

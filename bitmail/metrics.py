@@ -8,7 +8,9 @@ from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from bitmail.caller import FAILED, GIVEN_UP, SWITCHED_OFF, TAKEN
 from bitmail.door import Knock
+from mta.calls import Calls
 from mta.metrics import Metrics
 from store import JsonStore
 from store.operations import Operation
@@ -35,6 +37,14 @@ class WebMetrics(Metrics):
         )
         for knock in Knock:
             self._knocks.labels(knock)
+        self._calls = Counter(
+            "bitmail_webhook_calls", "Calls of webhooks by outcome", ["outcome"], registry=self.registry
+        )
+        for outcome in (TAKEN, FAILED, GIVEN_UP):
+            self._calls.labels(outcome)
+        self._switched_off = Counter(
+            "bitmail_webhooks_switched_off", "Webhooks that were switched off", registry=self.registry
+        )
         self._clients = Gauge("bitmail_web_clients", "Pages connected now", registry=self.registry)
         self._lag = Histogram(
             "bitmail_event_loop_lag_seconds",
@@ -55,6 +65,20 @@ class WebMetrics(Metrics):
             ["operation"],
             registry=self.registry,
         )
+
+    def called(self, outcome: str, calls: int) -> None:
+        """So many calls of webhooks came to this."""
+        if outcome == SWITCHED_OFF:
+            self._switched_off.inc(calls)
+        else:
+            self._calls.labels(outcome).inc(calls)
+
+    def watch_calls(self, calls: Calls) -> None:
+        """Show how many calls of webhooks wait, looked up when it is asked for."""
+        waiting = Gauge(
+            "bitmail_webhook_calls_waiting", "Calls that wait, up to ten thousand", registry=self.registry
+        )
+        waiting.set_function(calls.backlog)
 
     def answered(self, path: str, status: int) -> None:
         """A request was answered."""

@@ -237,6 +237,13 @@ class MailModel:
         self.audit.record(user, Action.WEBHOOK_MADE, detail=str(urlsplit(made[0].url).hostname))
         return made
 
+    def switch_on_webhook(self, user: str, id: int) -> bool:
+        """Call a webhook of this person again that was switched off; whether there is one."""
+        switched = self.webhooks.switch_on(user, id)
+        if switched:
+            self.audit.record(user, Action.WEBHOOK_ON)
+        return switched
+
     def end_webhook(self, user: str, id: int) -> bool:
         """Remove a webhook of this person; whether there was one."""
         ended = self.webhooks.end(user, id)

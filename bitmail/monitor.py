@@ -15,10 +15,11 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bitmail.metrics import AREAS
 from bitmail.service import Service
 from bitmail.shield import HSTS, PERMISSIONS
 from mta.metrics import CONTENT_TYPE
-from store import StoreError
+from store import StoreError, tracing
 
 LIVE = "/health/live"
 READY = "/health/ready"
@@ -57,7 +58,7 @@ class Monitor:
             service: what is behind it.
             ready_seconds: seconds within which store and spool have to take a write.
         """
-        self._app = app
+        self._app = tracing.Requests(app, set(AREAS) - {"_event"})
         self._service = service
         self._metrics = service.metrics
         secret = service.settings.metrics_secret.get_secret_value()

@@ -74,10 +74,12 @@ class Operations:
         self._check(by)
         return self.room.overview()
 
-    def events(self, by: str, kinds: Collection[EventKind] = ()) -> list[Happened]:
-        """What happened lately, newest first."""
+    def events(
+        self, by: str, kinds: Collection[EventKind] = (), provider: str = "", words: str = ""
+    ) -> list[Happened]:
+        """What happened lately, newest first; as `ControlRoom.events`."""
         self._check(by)
-        return self.room.events(kinds)
+        return self.room.events(kinds, provider, words[:LONGEST_WORDS])
 
     def find(self, by: str, words: str, kind: By) -> list[Submission]:
         """Mails of anybody, by what is known of them; that somebody looked is written down."""
@@ -90,6 +92,11 @@ class Operations:
         """The whole life of a mail of anybody."""
         self._check(by)
         return self._desk.submission(id)
+
+    def answers(self, by: str, id: str) -> dict[tuple[str, int], str]:
+        """What providers answered to the attempts of a mail, as `Inquiry.answers`."""
+        self._check(by)
+        return self._desk.inquiry.answers(id)
 
     def order(self, by: str, provider: str, *, is_out: bool) -> str:
         """Take a provider out of service in every container, or put it back."""

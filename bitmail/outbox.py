@@ -29,7 +29,7 @@ from mta.email import Attachment, Email
 from mta.mime import compose
 from mta.outcomes import Status
 from mta.submission import NewSubmission, Submission
-from store import ANY, BlobStore, Entry, JsonStore, Match
+from store import ANY, BlobStore, Entry, JsonStore, Match, tracing
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +153,7 @@ class Outbox:
         self._clock = clock
         self._waiting: set[str] = set()
 
+    @tracing.span("send")
     def send(
         self,
         author: Account,
@@ -207,6 +208,7 @@ class Outbox:
         self._contacts.collect(author.name, email.recipients)
         return sent
 
+    @tracing.span("send")
     def send_raw(
         self,
         author: Account,

@@ -139,7 +139,9 @@ class Service:
             self.model.webhooks,
             WebhookNotice(self.model.accounts, self.model.mailboxes, self.container).tell,
             to_loopback=settings.webhooks_to_loopback,
+            measure=self.metrics.called,
         )
+        self.metrics.watch_calls(self.container.calls)
         self.container.watch(self._status_changed)
         self.operations = Operations(
             settings.operator_names(),

@@ -44,8 +44,10 @@ class WebhookNotice:
             subject=text.partition(". ")[0],
             text=(
                 f"{text}\n\nIt was called at\n\n    {webhook.url}\n\nand is told nothing any more. To be told again, "
-                "mend it, remove it in Settings, and make it anew.\n"
+                "mend it, send it a test in Settings, and switch it on.\n"
             ),
         )
-        self._mailboxes.file(account.name, f"webhook-{webhook.id}", compose(email), self._clock())
+        self._mailboxes.file(
+            account.name, f"webhook-{webhook.id}-{webhook.on_since}", compose(email), self._clock()
+        )
         self._container.inform(account.name, text)

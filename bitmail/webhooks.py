@@ -41,6 +41,7 @@ class Webhook:
         failing_since: when it began to fail, in seconds since the epoch; 0 while it does not.
         error: why it failed the last time, as a sentence, or "".
         is_off: it is called no more.
+        on_since: when it was switched on, in seconds since the epoch.
         secret: signs what it is told.
     """
 
@@ -52,6 +53,7 @@ class Webhook:
     failing_since: float
     error: str
     is_off: bool
+    on_since: float
     secret: str = field(repr=False)
 
     @property
@@ -132,6 +134,23 @@ class Webhooks:
         """The webhooks of a person, oldest first."""
         return [_webhook(entry) for entry in self._store.get({"webhooks of": user}, limit=MOST)]
 
+    def of_user(self, user: str, id: int) -> Webhook | None:
+        """The webhook of an id, if it is this person's."""
+        webhook = self.find(id)
+        return webhook if webhook is not None and webhook.user == user else None
+
+    def switch_on(self, user: str, id: int) -> bool:
+        """Call a webhook of this person again, of what happens from now on; whether there is one. One that is on stays
+        as it is.
+        """
+        webhook = self.of_user(user, id)
+        if webhook is None or not webhook.is_off:
+            return webhook is not None
+        on = {"off": "", "failing_since": "0", "error": "", "on": repr(self._clock())}
+        self._store.update_by_id(id, on)
+        self._calls.subscribe(id, user, webhook.statuses)
+        return True
+
     def find(self, id: int) -> Webhook | None:
         """The webhook of an id."""
         entry = self._store.get_by_id(id)
@@ -139,8 +158,7 @@ class Webhooks:
 
     def end(self, user: str, id: int) -> bool:
         """Remove a webhook of this person, with what it was still to be told; whether there was one."""
-        webhook = self.find(id)
-        if webhook is None or webhook.user != user:
+        if self.of_user(user, id) is None:
             return False
         removed = self._store.remove(id)
         self._calls.unsubscribe(id)
@@ -222,5 +240,6 @@ def _webhook(entry: Entry) -> Webhook:
         failing_since=float(data["failing_since"]),
         error=data["error"],
         is_off=bool(data["off"]),
+        on_since=float(data.get("on", data["created"])),
         secret=data["secret"],
     )

@@ -26,7 +26,7 @@ from mta.opening import make_container
 from mta.providers.catalogue import make_providers
 from mta.server import ContainerServer
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
-from store import Database, StoreError, logs, migrate
+from store import Database, StoreError, logs, migrate, tracing
 
 GRACE = 10
 """Seconds that open requests get when the server stops."""
@@ -153,6 +153,7 @@ def main() -> int:
     try:
         settings = read_settings(MtaSettings)
         logs.set_up(settings.log, settings.log_level)
+        tracing.set_up("bitmail-mta", settings)
         with _listen(settings.container_host, settings.container_port) as listening:
             return asyncio.run(serve(settings, listening))
     except (ConfigurationError, UnknownScheduler, SettingsError) as error:

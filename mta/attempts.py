@@ -13,7 +13,7 @@ from mta.providers.base import Outgoing, Provider
 from mta.runs import Run
 from mta.spool import Spool
 from mta.work import Work
-from store import logs
+from store import logs, tracing
 from store.errors import StoreUnavailable
 
 LOG = logging.getLogger(__name__)
@@ -89,8 +89,31 @@ class Attempts:
             self._work.not_started(run, ours=False)
             return
         self._work.started(run)
-        self._tell_sending(run.claim, at)
-        self._work.finished(run, _send(provider, Outgoing(claim.id, claim.sender, claim.recipient, raw)))
+        with tracing.span(
+            "attempt",
+            tracing.Kind.CLIENT,
+            parent=self._trace_of(claim),
+            submission=claim.submission_id,
+            delivery=claim.id,
+            provider=provider.name,
+            number=run.claim.attempt,
+        ) as span:
+            self._tell_sending(run.claim, at)
+            answer = _send(provider, Outgoing(claim.id, claim.sender, claim.recipient, raw))
+            span.say(outcome=answer.outcome.value, provider_id=answer.provider_id)
+            if answer.outcome is not Outcome.ACCEPTED:
+                span.fail()
+            self._work.finished(run, answer)
+
+    def _trace_of(self, claim: Claim) -> str:
+        """The step that submitted a mail, maybe in another process; "" where nothing is traced."""
+        if not tracing.is_on():
+            return ""
+        try:
+            return self._spool.traces([claim.submission_id]).get(claim.submission_id, "")
+        except StoreUnavailable as error:
+            LOG.debug("an attempt is traced on its own: %s", error)
+            return ""
 
 
 def _send(provider: Provider, message: Outgoing) -> Answer:

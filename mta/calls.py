@@ -135,6 +135,11 @@ class Calls:
         with self._database.read() as connection:
             return int(connection.execute(_WAITING, {"webhook": webhook}).scalar_one())
 
+    def backlog(self) -> int:
+        """How many calls wait for any webhook, counted up to ten thousand."""
+        with self._database.read() as connection:
+            return int(connection.execute(_BACKLOG).scalar_one())
+
     def _add(self, connection: Connection, items: Sequence[tuple[int, str, str]]) -> list[None]:
         rows = [
             {"webhook": id, "owner": owner, "statuses": statuses, "due": None, "lease": "", "failures": 0}
@@ -237,6 +242,7 @@ _UNSUBSCRIBE = delete(subscribers).where(subscribers.c.webhook.in_(bindparam("we
 _FORGET = delete(calls).where(calls.c.webhook.in_(bindparam("webhooks", expanding=True)))
 _SOME = select(calls.c.id).where(calls.c.webhook == bindparam("webhook")).limit(1000).subquery()
 _WAITING = select(func.count()).select_from(_SOME)
+_BACKLOG = select(func.count()).select_from(select(calls.c.id).limit(10_000).subquery())
 
 
 def _unsubscribe(connection: Connection, webhooks: Sequence[int]) -> list[None]:

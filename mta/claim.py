@@ -48,9 +48,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one attempt came to; `ms` is how long it took in milliseconds."""
+    """What one attempt came to; `ms` is how long it took in milliseconds, and the rest is as in `Answer`."""
 
     outcome: Outcome
     ms: int
     detail: str
     provider_id: str = ""
+    whole: str = ""

@@ -11,6 +11,7 @@ from mta.bulletin import Bulletin
 from mta.events import Told
 from mta.incoming import IncomingMail, IncomingTray
 from mta.news import KEPT, News
+from mta.tallies import Tallies
 from store.database import Database
 from store.errors import DatabaseClosed, StoreUnavailable
 
@@ -37,6 +38,7 @@ class Correspondent:
         self, database: Database, holder: str, bulletin: Bulletin, clock: Callable[[], float]
     ) -> None:
         self._news = News(database, holder)
+        self._tallies = Tallies(database)
         self._tray = IncomingTray(database)
         self._bulletin = bulletin
         self._clock = clock
@@ -128,6 +130,7 @@ class Correspondent:
         if (ticks := time.monotonic()) >= self._next_sweep:
             self._next_sweep = ticks + KEPT / 4
             self._news.forget(self._clock())
+            self._tallies.forget(self._clock())
 
     def _write(self) -> None:
         with self._changed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from mta.bulletin import Bulletin
 from mta.calls import Calls
@@ -23,7 +24,10 @@ from mta.settings import ContainerSettings
 from mta.spool import Backlog, Spool, status_of
 from mta.steering import Steering
 from mta.submission import Delivery, NewSubmission, Submission
+from mta.tallies import Tallies
+from store import tracing
 from store.database import Database
+from store.errors import StoreUnavailable
 
 LOG = logging.getLogger(__name__)
 
@@ -59,6 +63,8 @@ class Desk:
         """The deliveries that came to nothing, until somebody has told their authors."""
         self.steering = Steering(database, self._holder)
         """What operators set of the schedule."""
+        self.tallies = Tallies(database)
+        """What came of mail lately, in all containers."""
         self.calls = Calls(database)
         """What webhooks are still to be told."""
         self._bulletin = Bulletin()
@@ -74,11 +80,13 @@ class Desk:
         Raises:
             KeyConflict: the owner used this key for another mail.
         """
-        (accepted,) = self.submit_all([new])
-        if isinstance(accepted, KeyConflict):
-            raise accepted
-        LOG.info("accepted a mail", extra={"account": accepted.owner, "submission": accepted.id})
-        return accepted
+        with tracing.span("submit") as span:
+            (accepted,) = self.submit_all([replace(new, trace=tracing.context())])
+            if isinstance(accepted, KeyConflict):
+                raise accepted
+            span.say(submission=accepted.id)
+            LOG.info("accepted a mail", extra={"account": accepted.owner, "submission": accepted.id})
+            return accepted
 
     def submit_all(self, news: Sequence[NewSubmission]) -> list[Submission | KeyConflict]:
         """The same for several mails in one commit, with a refusal in the place of what would be raised."""
@@ -124,9 +132,32 @@ class Desk:
 
         A delivery that a provider surely has is not sent again. May be called by any number of processes.
         """
+        began = tracing.now()
         while (news := self._reports.settle(self._clock())) is not None:
+            self._trace(began, news)
             for told in news:
                 self._bulletin.tell(told)
+
+    def _trace(self, began: int, news: Iterable[Told]) -> None:
+        """Note in the trace of each mail what a report made of it."""
+        changes = [told for told in news if isinstance(told, StatusChange)] if tracing.is_on() else []
+        if not changes:
+            return
+        try:
+            traces = self._spool.traces({change.submission_id for change in changes})
+        except StoreUnavailable as error:
+            LOG.debug("reports are settled without being traced: %s", error)
+            return
+        for change in changes:
+            tracing.past(
+                "report",
+                began,
+                traces.get(change.submission_id, ""),
+                submission=change.submission_id,
+                delivery=change.delivery_id,
+                provider=change.provider,
+                status=change.status.value,
+            )
 
     def prune_reports(self) -> None:
         """Forget the reports that are too old to come again."""

@@ -20,6 +20,8 @@ from store.database import Database
 
 MOST = 50
 """Mails that one question finds at most."""
+MOST_ANSWERS = 500
+"""Answers of providers that are shown of one mail."""
 _ID = re.compile(r"([0-9a-f]{20,40})(?:-\d+)?")
 
 
@@ -90,6 +92,14 @@ class Inquiry:
         mails = self._spool.submissions(ids)
         return [mails[id] for id in ids if id in mails]
 
+    def answers(self, submission_id: str) -> dict[tuple[str, int], str]:
+        """What providers answered to the attempts of a mail, whole, where more was said than the attempt's `detail`; by
+        the delivery's id and the number of the attempt.
+        """
+        with self._database.read() as connection:
+            rows = connection.execute(_ANSWERS, {"submission": submission_id}).all()
+        return {(row.delivery_id, row.number): row.answer for row in rows}
+
     def waiting(self, limit: int = MOST) -> list[Waiting]:
         """The deliveries that are due next, or were due longest ago, most urgent first."""
         with self._database.read() as connection:
@@ -140,6 +150,13 @@ _QUESTIONS: dict[By, tuple[ColumnElement[str], ColumnElement[bool]]] = {
         and_(attempts.c.provider_id == _WORDS, attempts.c.provider_id != ""),
     ),
 }
+_ANSWERS = (
+    select(attempts.c.delivery_id, attempts.c.number, attempts.c.answer)
+    .join(deliveries, deliveries.c.id == attempts.c.delivery_id)
+    .where(deliveries.c.submission_id == bindparam("submission"), attempts.c.answer != "")
+    .order_by(deliveries.c.position, attempts.c.number)
+    .limit(MOST_ANSWERS)
+)
 _WAITING = (
     select(
         deliveries.c.submission_id,

@@ -9,10 +9,12 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from mta.desk import Desk
 from mta.errors import KeyConflict
 from mta.submission import NewSubmission, Submission
+from store import tracing
 
 THREADS = 2
 """One reads what came in while the other waits for its commit."""
@@ -47,10 +49,13 @@ class Intake:
             StoreError: the spool cannot be written.
         """
         future: asyncio.Future[Submission] = asyncio.get_running_loop().create_future()
-        with self._more:
-            self._waiting.append((read, future))
-            self._more.notify()
-        return await future
+        with tracing.span("submit") as span:
+            with self._more:
+                self._waiting.append((_traced(read, tracing.context()), future))
+                self._more.notify()
+            submission = await future
+            span.say(submission=submission.id)
+            return submission
 
     def close(self) -> None:
         """Let the threads go home; nobody waits for an answer any more."""
@@ -99,3 +104,7 @@ def _answer(futures: Sequence[asyncio.Future[Submission]], taken: Sequence[Taken
             future.set_exception(one)
         else:
             future.set_result(one)
+
+
+def _traced(read: Read, trace: str) -> Read:
+    return (lambda: replace(read(), trace=trace)) if trace else read

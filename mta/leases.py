@@ -18,6 +18,7 @@ from mta.returns import Return, add_returns
 from mta.statements import change, insertion, packed
 from mta.submission import Policy, Priority
 from mta.tables import attempts, deliveries
+from mta.tallies import add_tally
 from mta.verdict import Verdict
 from store.database import Database
 from store.driver import Driver
@@ -25,7 +26,9 @@ from store.driver import Driver
 LONGEST_ID = 200
 """Characters of a provider's own id that are kept, and found by."""
 LONGEST_DETAIL = 1000
-"""Characters of a provider's answer that are kept."""
+"""Characters that are kept of what is said of a provider's answer."""
+LONGEST_ANSWER = 4000
+"""Characters of the answer itself that are kept."""
 CLOCK_SLACK = 5.0
 """Seconds by which clocks may differ before that counts as one having been set."""
 LONGEST_UNDO = 300.0
@@ -218,7 +221,7 @@ _SETTLED = change(
     ["id"],
     {"deferral": "''"},
 )
-_ANSWERED = change(attempts, ["outcome", "ms", "detail", "provider_id"], ["delivery_id", "number"])
+_ANSWERED = change(attempts, ["outcome", "ms", "detail", "provider_id", "answer"], ["delivery_id", "number"])
 _RENEW = (
     update(deliveries)
     .where(deliveries.c.id.in_(bindparam("ids", expanding=True)), deliveries.c.lease == bindparam("holder"))
@@ -262,6 +265,7 @@ def _take_turn(connection: Connection, turn: Turn) -> Turned:
         if applies:
             news += [told for told in (settlement.change, settlement.notice) if told is not None]
     add_calls(connection, news, turn.now)
+    add_tally(connection, turn.holder, turn.now, news)
     write_news(connection, turn.holder, turn.now, [*turn.news, *news])
     return Turned(applied, claims)
 
@@ -338,13 +342,20 @@ def _settled_row(settlement: Settlement, turn: Turn) -> tuple[Any, ...]:
 
 
 def _answered_row(delivery_id: str, number: int, result: Result) -> tuple[Any, ...]:
-    detail, provider_id = _storable(result.detail), _storable(result.provider_id)[:LONGEST_ID]
-    return result.outcome.value, result.ms, detail, provider_id, delivery_id, number
+    return (
+        result.outcome.value,
+        result.ms,
+        _storable(result.detail),
+        _storable(result.provider_id, LONGEST_ID),
+        _storable(result.whole, LONGEST_ANSWER),
+        delivery_id,
+        number,
+    )
 
 
-def _storable(text: str) -> str:
+def _storable(text: str, longest: int = LONGEST_DETAIL) -> str:
     """What a provider said, so that any database takes it: no NUL, no lone surrogate, not endless."""
-    return text[:LONGEST_DETAIL].replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return text[:longest].replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _renew_and_claim(connection: Connection, turn: Turn) -> tuple[Claim, ...]:

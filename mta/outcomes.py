@@ -52,6 +52,7 @@ class Answer:
         outcome: the class of the answer.
         detail: one sentence for people, with the provider's own words where they help; never a secret.
         provider_id: the id by which the provider knows the mail, if it gave one.
+        whole: the provider's answer as it came, for operators, where `detail` does not say all of it; never a secret.
         retry_at: for throttled, over quota and deferred: when to try again, in seconds since the epoch.
         try_other: for a rejection: the reason may be this provider's own, so one other may be tried.
         sender_only: for misconfigured: only this mail's sender is at fault, others may go on.
@@ -63,3 +64,4 @@ class Answer:
     retry_at: float | None = None
     try_other: bool = False
     sender_only: bool = False
+    whole: str = ""

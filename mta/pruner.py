@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
 from mta.spool import deliveries_of, oldest_id
 from mta.summary import pack
-from mta.tables import chores, deliveries, submissions
+from mta.tables import chores, deliveries, submissions, traces
 from store.database import Database
 from store.errors import DatabaseClosed
 
@@ -127,6 +127,7 @@ _SUMMARISE = (
     .where(submissions.c.id == bindparam("submission"))
     .values(raw=b"", summary=bindparam("kept"))
 )
+_FORGET_TRACES = delete(traces).where(traces.c.submission_id.in_(bindparam("ids", expanding=True)))
 _FORGET = delete(deliveries).where(deliveries.c.submission_id.in_(bindparam("ids", expanding=True)))
 
 
@@ -159,4 +160,5 @@ def _prune_one(connection: Connection, batch: _Batch) -> tuple[int, str | None]:
         ]
         connection.execute(_SUMMARISE, rows)
         connection.execute(_FORGET, {"ids": ripe})
+        connection.execute(_FORGET_TRACES, {"ids": ripe})
     return len(ripe), ids[-1]

@@ -16,6 +16,7 @@ from mta.news import write_news
 from mta.outcomes import Status
 from mta.returns import Return, add_returns
 from mta.tables import deliveries, reports, submissions, tokens
+from mta.tallies import add_tally
 from store.database import Database
 
 AT_ONCE = 200
@@ -195,6 +196,7 @@ def _settle(connection: Connection, items: Sequence[tuple[str, float]]) -> list[
         connection.execute(_REPORTED, changes)
     add_returns(connection, came_back)
     add_calls(connection, told, now)
+    add_tally(connection, holder, now, told)
     write_news(connection, holder, now, told)
     done = [row["id"] for row in waiting]
     connection.execute(update(reports).where(reports.c.id.in_(done)).values(waiting=None))

@@ -28,7 +28,7 @@ from mta.metrics import CONTENT_TYPE, Metrics
 from mta.service import ProviderHealth, ServiceState
 from mta.submission import NewSubmission
 from mta.wireform import read_json, read_rfc822
-from store import logs
+from store import logs, tracing
 from store.errors import StoreError
 
 REQUEST_LIMIT = 40 * 1024 * 1024
@@ -102,8 +102,9 @@ class ContainerServer:
         """Answer a request; an ASGI application."""
         # Past Starlette's layers, which would be a tenth of all that accepting a mail takes.
         if scope["type"] == "http" and scope["path"] == "/sendmail" and scope["method"] == "POST":
-            with logs.about(request=(id := logs.request_of(scope))):
+            with tracing.request(scope) as span, logs.about(request=(id := logs.request_of(scope))):
                 answer = await self._send_mail(Request(scope, receive))
+                span.answered(answer.status_code)
             answer.headers[logs.REQUEST_HEADER.decode()] = id
             await answer(scope, receive, send)
         else:

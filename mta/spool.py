@@ -17,7 +17,7 @@ from mta.outcomes import Outcome, Status
 from mta.statements import arrays, insertion
 from mta.submission import Attempt, Delivery, NewSubmission, Submission
 from mta.summary import unpack
-from mta.tables import attempts, deliveries, submissions
+from mta.tables import attempts, deliveries, submissions, traces
 from mta.tree import is_plain, needs_mime, read_tree
 from store.database import Database
 from store.driver import Driver
@@ -147,6 +147,12 @@ class Spool:
             raise KeyError(submission_id)
         return bytes(raw)
 
+    def traces(self, ids: Iterable[str]) -> dict[str, str]:
+        """The steps that submitted these mails, by submission; of those that were traced."""
+        with self._database.read() as connection:
+            rows = connection.execute(_TRACES, {"ids": list(ids)}).all()
+        return {row.submission_id: row.context for row in rows}
+
     def backlog(self) -> Backlog:
         """What waits; the cost depends on that, not on what is finished."""
         with self._database.read() as connection:
@@ -194,6 +200,10 @@ class Spool:
                     there[row.owner, row.key] = (row.id, row.digest)
         ours = [item for item in batch if there[item.new.owner, item.new.key][0] == item.id]
         _INSERT_DELIVERY.run(driver, [row for item in ours for row in _delivery_rows(item)])
+        if traced := [
+            {"submission_id": item.id, "context": item.new.trace} for item in ours if item.new.trace
+        ]:
+            connection.execute(traces.insert(), traced)
         return [there[item.new.owner, item.new.key] for item in items]
 
 
@@ -241,7 +251,7 @@ _DELIVERIES = (
     .order_by(deliveries.c.submission_id, deliveries.c.position)
 )
 _ATTEMPTS = (
-    select(attempts)
+    select(*(column for column in attempts.c if column is not attempts.c.answer))
     .join(deliveries, deliveries.c.id == attempts.c.delivery_id)
     .where(deliveries.c.submission_id.in_(bindparam("ids", expanding=True)))
     .order_by(attempts.c.delivery_id, attempts.c.number)
@@ -255,6 +265,7 @@ _BACKLOG = (
     .where(deliveries.c.due.is_not(None))
     .group_by(deliveries.c.status)
 )
+_TRACES = select(traces).where(traces.c.submission_id.in_(bindparam("ids", expanding=True)))
 _RAW = select(submissions.c.raw).where(submissions.c.id == bindparam("id"))
 _KEYS = select(submissions.c.id, submissions.c.owner, submissions.c.key, submissions.c.digest).where(
     submissions.c.key.in_(bindparam("keys", expanding=True))
@@ -444,4 +455,4 @@ def _delivery(row: RowMapping | Mapping[str, Any], made: tuple[Attempt, ...]) ->
 
 def _attempt(row: RowMapping) -> Attempt:
     outcome = Outcome(row["outcome"]) if row["outcome"] else None
-    return Attempt(row["provider"], outcome, row["at"], row["ms"], row["detail"])
+    return Attempt(row["provider"], outcome, row["at"], row["ms"], row["detail"], row["provider_id"])

@@ -46,6 +46,7 @@ class NewSubmission:
         priority: which deliveries go first; by default those of a long list go last.
         fingerprint: what makes two mails the same mail, for callers that compose anew at each try (and so
             get another Date and Message-ID); by default everything above counts.
+        trace: the step of a trace that submits it, or ""; see `store.tracing.context`.
     """
 
     key: str
@@ -59,6 +60,7 @@ class NewSubmission:
     policy: Policy = Policy.AT_LEAST_ONCE
     priority: Priority | None = None
     fingerprint: str = ""
+    trace: str = ""
 
     def __post_init__(self) -> None:
         if not self.key:
@@ -97,6 +99,7 @@ class Attempt:
         at: when it was started, in seconds since the epoch.
         ms: how long it took, in milliseconds; 0 while it runs.
         detail: one sentence, with the provider's own words.
+        provider_id: what the provider calls the mail, or "".
     """
 
     provider: str
@@ -104,6 +107,7 @@ class Attempt:
     at: float
     ms: int
     detail: str
+    provider_id: str = ""
 
     @property
     def end(self) -> float:

@@ -126,6 +126,8 @@ attempts = Table(
     Column("outcome", Text),
     Column("detail", Text, nullable=False),
     Column("provider_id", Text, nullable=False),
+    # As it came, for whoever asks; `detail` is what is said of it.
+    Column("answer", Text, nullable=False, server_default=""),
     sqlite_with_rowid=False,
 )
 
@@ -134,6 +136,27 @@ Index(
     attempts.c.provider_id,
     sqlite_where=text("provider_id <> ''"),
     postgresql_where=text("provider_id <> ''"),
+)
+
+# Which trace a mail is part of; written only where something is traced.
+traces = Table(
+    "spool_traces",
+    metadata,
+    Column("submission_id", Text, ForeignKey(submissions.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("context", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What became of deliveries, by the minute since the epoch and by who wrote it down, so that nobody waits for a row.
+tallies = Table(
+    "spool_tallies",
+    metadata,
+    Column("minute", Integer, primary_key=True, autoincrement=False),
+    Column("holder", Text, primary_key=True),
+    Column("sent", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("held", Integer, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # What one container does for all of them, and when it is due again.

@@ -402,7 +402,8 @@ class Work:
     def _judge_delivery(self, task: Task, run: Run, answer: Answer, now: float) -> None:
         verdict = judge(run.claim, answer, self._circumstances(run.service.name, now))
         events = attempt_events(run.claim, answer, verdict, now)
-        result = Result(answer.outcome, round(run.seconds() * 1000), answer.detail, answer.provider_id)
+        ms = round(run.seconds() * 1000)
+        result = Result(answer.outcome, ms, answer.detail, answer.provider_id, answer.whole)
         if verdict.again:
             task.unwritten = result
             if verdict.tried:

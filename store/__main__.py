@@ -7,13 +7,13 @@ import sys
 
 import uvicorn
 
-from store import logs
+from store import logs, tracing
 from store.database import Database
 from store.errors import StoreError
 from store.migration import migrate
 from store.opening import open_blobs
 from store.search import SEARCH_MIGRATIONS, SEARCH_VERSION_TABLE, SearchIndex
-from store.server import make_server
+from store.server import AREAS, make_server
 from store.settings import StoreSettings
 from store.sql import SqlStore
 
@@ -22,6 +22,7 @@ def main() -> int:
     """Serve until stopped; the exit status."""
     settings = StoreSettings()
     logs.set_up(settings.log, settings.log_level, uvicorn=logging.INFO)
+    tracing.set_up("bitmail-store", settings)
     database = Database(settings.resolved_database_url())
     try:
         migrate(database)
@@ -29,7 +30,8 @@ def main() -> int:
         index = SearchIndex(database)
         server = make_server(SqlStore(database), open_blobs(settings, database), index, settings.store_secret)
         uvicorn.run(
-            logs.Traced(server),
+            # Only as a part of what its callers do, since they also ask by themselves all the time.
+            logs.Traced(tracing.Requests(server, AREAS, begins=False)),
             host=settings.store_host,
             port=settings.store_port,
             ssl_certfile=settings.store_certificate,

@@ -20,10 +20,12 @@ from enum import StrEnum
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
+from store import tracing
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-FIELDS = ("request", "account", "submission", "delivery", "provider", "event", "status")
+FIELDS = ("request", "trace_id", "account", "submission", "delivery", "provider", "event", "status")
 """What a line may say beside its words, in this order."""
 NOISY = ("alembic", "httpx", "httpcore", "urllib3", "botocore", "boto3")
 """Packages that tell more than anybody wants to know."""
@@ -200,7 +202,7 @@ def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
 
 def _with_fields(record: logging.LogRecord) -> bool:
     """What the block is about goes with the record, which may be written by another thread."""
-    for name, value in _about.get().items():
+    for name, value in {**_about.get(), "trace_id": tracing.trace_id()}.items():
         if not getattr(record, name, ""):
             setattr(record, name, value)
     # uvicorn says this and ends; whoever started it says why.

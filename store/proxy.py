@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
-from store import logs
+from store import logs, tracing
 from store.blobs import CHUNK, Arriving, BlobStore
 from store.entry import Match, checked_match
 from store.errors import StoreError, StoreUnavailable
@@ -62,12 +62,13 @@ class StoreServer:
             StoreError: whatever the other side raised.
             StoreUnavailable: no answer after the last try.
         """
-        for pause in self._pauses:
-            try:
-                return self._ask(method, path, **arguments)
-            except StoreUnavailable:
-                sleep(pause)
-        return self._ask(method, path, **arguments)
+        with tracing.step(f"store {_area(path)}", tracing.Kind.CLIENT):
+            for pause in self._pauses:
+                try:
+                    return self._ask(method, path, **arguments)
+                except StoreUnavailable:
+                    sleep(pause)
+            return self._ask(method, path, **arguments)
 
     def _ask(
         self,
@@ -78,11 +79,14 @@ class StoreServer:
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
     ) -> requests.Response:
+        about = {logs.REQUEST_HEADER: logs.request(), tracing.HEADER: tracing.context()}
         request = requests.PreparedRequest()
         request.method, request.url = method, f"{self._url}{path}"
-        request.headers = CaseInsensitiveDict({**(headers or {}), "authorization": self._authorization})
-        if traced := logs.request():
-            request.headers[logs.REQUEST_HEADER.decode()] = traced
+        request.headers = CaseInsensitiveDict(
+            {name.decode(): value for name, value in about.items() if value}
+            | dict(headers or {})
+            | {"authorization": self._authorization}
+        )
         try:
             request.prepare_body(body() if body else None, None)
             response = self._adapter.send(request, stream=stream, timeout=TIMEOUT, verify=self._verify)
@@ -113,6 +117,12 @@ class StoreServer:
             raise self._unavailable(error) from error
         finally:
             response.close()
+
+
+def _area(path: str) -> str:
+    """An address without the ids in it."""
+    area, _, what = path.strip("/").partition("/")
+    return area if area == "blobs" else f"{area} {what}"
 
 
 class ProxyStore(JsonStore):

@@ -42,6 +42,9 @@ from store.wire import (
 REQUEST_LIMIT = 64 * 1024 * 1024
 """Bytes that one request may have."""
 
+AREAS = ("entries", "search", "blobs")
+"""First parts of the addresses of what it keeps."""
+
 _STATUS = {
     MalformedRequest: 400,
     WrongSecret: 401,

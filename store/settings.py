@@ -26,9 +26,14 @@ class StoreSettings(BaseSettings):
         store_certificate, store_key: files for it to serve by TLS; none for plain HTTP.
         log: how log lines are written; empty for words on a terminal and JSON elsewhere.
         log_level: from which level on.
+        otel_endpoint: address of an OpenTelemetry collector that is told, by OTLP over HTTP, what each mail's way
+            takes, such as `http://127.0.0.1:4318`; empty for none.
+        otel_headers: what it wants to know of its callers, as `name=value,name=value`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="BITMAIL_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="BITMAIL_", env_file=".env", extra="ignore", populate_by_name=True
+    )
 
     var: Path = Path("var")
     database_url: str = Field(default="", repr=False)
@@ -42,6 +47,8 @@ class StoreSettings(BaseSettings):
     store_key: Path | None = None
     log: Form = Form.AUTO
     log_level: Level = Level.INFO
+    otel_endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    otel_headers: SecretStr = Field(default=SecretStr(""), validation_alias="OTEL_EXPORTER_OTLP_HEADERS")
 
     @field_validator("blobs_url")
     @classmethod
@@ -52,6 +59,14 @@ class StoreSettings(BaseSettings):
                 "this is no address of a bucket; write it like s3://bucket/prefix?endpoint=https://host"
             )
         return blobs_url
+
+    @field_validator("otel_endpoint")
+    @classmethod
+    def _endpoint_is_one(cls, endpoint: str) -> str:
+        parts = urlsplit(endpoint)
+        if endpoint and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("this is no address of a collector; write it like http://127.0.0.1:4318")
+        return endpoint
 
     def resolved_database_url(self) -> str:
         """The URL of the database in use; it may hold a password."""

@@ -22,6 +22,7 @@ from bitmail.api.refusals import refusal_of
 from bitmail.errors import Refused
 from bitmail.sessions import Session
 from bitmail.tokens import Scope
+from store import tracing
 
 A = TypeVar("A", bound=Arguments)
 B = TypeVar("B")
@@ -142,6 +143,7 @@ class Operation(Generic[A, B, R]):
                 arguments_of(request, self.arguments),
                 await body_of(request, self.bodies),
             )
+            tracing.say(operation=self.name)
             result: Any = await self.call(call)
         except Refused as refusal:
             return refusal_of(refusal)

@@ -15,6 +15,7 @@ from bitmail.tokens import Scope
 from bitmail.webhooks import EVERY
 from mta.outcomes import Status
 
+NONE = "There is no such webhook."
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
@@ -84,14 +85,45 @@ async def make_webhook(call: Call[NoArguments, MakeWebhook]) -> MadeWebhook:
     return MadeWebhook(webhook=made.id, secret=secret)
 
 
+class TestedWebhook(BaseModel):
+    """What a webhook made of a test."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    taken: bool = Field(description="It answered 200 to 299.")
+    error: str = Field(description="Why it did not take it, as a sentence, or empty.")
+
+
+async def test_webhook(call: Call[NoArguments, None]) -> TestedWebhook:
+    """Call an address now, with a test that is about no mail."""
+    webhook = await off_loop(service().model.webhooks.of_user, call.user, _id(call))
+    if webhook is None:
+        raise NotThere(NONE)
+    answer = await service().caller.try_out(webhook)
+    return TestedWebhook(taken=not answer.reason, error=answer.reason)
+
+
+async def switch_on_webhook(call: Call[NoArguments, None]) -> None:
+    """Call an address again that was switched off."""
+    if not await off_loop(service().model.switch_on_webhook, call.user, _id(call)):
+        raise NotThere(NONE)
+
+
 async def end_webhook(call: Call[NoArguments, None]) -> None:
     """Tell an address nothing any more."""
+    if not await off_loop(service().model.end_webhook, call.user, _id(call)):
+        raise NotThere(NONE)
+
+
+def _id(call: Call[NoArguments, None]) -> int:
     id = call.path("id")
-    if not _NUMBER.fullmatch(id) or not await off_loop(service().model.end_webhook, call.user, int(id)):
-        raise NotThere("There is no such webhook.")
+    if not _NUMBER.fullmatch(id):
+        raise NotThere(NONE)
+    return int(id)
 
 
 GROUP = "Be told what became of it"
+_ID = {"id": PathParameter(description="The webhook's `id`.", variable="WEBHOOK")}
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
         name="webhooks",
@@ -116,6 +148,33 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         status=HTTPStatus.CREATED,
     ),
     Operation(
+        name="testwebhook",
+        group=GROUP,
+        method="POST",
+        path="/api/webhooks/{id}/test",
+        summary="Send it a test",
+        description="It is called at once and signed as ever, with the type `webhook.test`; also one that is off.",
+        needs=Scope.WEBHOOKS,
+        call=test_webhook,
+        answer=TestedWebhook,
+        path_parameters=_ID,
+        refusals=frozenset({HTTPStatus.NOT_FOUND}),
+    ),
+    Operation(
+        name="switchonwebhook",
+        group=GROUP,
+        method="POST",
+        path="/api/webhooks/{id}/on",
+        summary="Switch it on again",
+        description="It is told what happens from now on. One that is on stays as it is.",
+        needs=Scope.WEBHOOKS,
+        call=switch_on_webhook,
+        answer=type(None),
+        status=HTTPStatus.NO_CONTENT,
+        path_parameters=_ID,
+        refusals=frozenset({HTTPStatus.NOT_FOUND}),
+    ),
+    Operation(
         name="endwebhook",
         group=GROUP,
         method="DELETE",
@@ -125,7 +184,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         call=end_webhook,
         answer=type(None),
         status=HTTPStatus.NO_CONTENT,
-        path_parameters={"id": PathParameter(description="The webhook's `id`.", variable="WEBHOOK")},
+        path_parameters=_ID,
         refusals=frozenset({HTTPStatus.NOT_FOUND}),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from bitmail.commands.base import Command, CommandFailed, Output, moment, opened, printable
@@ -12,6 +13,9 @@ from bitmail.shutdown import ExitStatus
 from mta.inquiry import By
 from mta.spool import RETRIABLE
 from mta.submission import Delivery, Submission
+
+Answers = Mapping[tuple[str, int], str]
+"""Of providers, whole, by delivery and number of the attempt."""
 
 
 def queue(arguments: Namespace, settings: Settings, out: Output) -> ExitStatus:
@@ -47,8 +51,9 @@ def find(arguments: Namespace, settings: Settings, out: Output) -> ExitStatus:
 def show(arguments: Namespace, settings: Settings, out: Output) -> ExitStatus:
     """The whole life of a mail."""
     with opened(settings) as service:
-        submission = service.container.submission(arguments.id.partition("-")[0])
-    _show(_known(submission, arguments.id), out)
+        submission = _known(service.container.submission(arguments.id.partition("-")[0]), arguments.id)
+        answers = service.container.inquiry.answers(submission.id)
+    _show(submission, answers, out)
     return ExitStatus.OK
 
 
@@ -63,12 +68,13 @@ def retry(arguments: Namespace, settings: Settings, out: Output) -> ExitStatus:
         before = {one.id for one in those if one.status in RETRIABLE}
         for one in before:
             submission = service.container.retry(submission.id, one) or submission
+        answers = service.container.inquiry.answers(submission.id)
     if not before:
         raise CommandFailed(
             f"Nothing of {id} can be tried again: only what waits, failed, bounced or is uncertain can.",
             ExitStatus.DATA,
         )
-    _show(submission, out)
+    _show(submission, answers, out)
     return ExitStatus.OK
 
 
@@ -78,17 +84,18 @@ def _known(submission: Submission | None, id: str) -> Submission:
     return submission
 
 
-def _show(submission: Submission, out: Output) -> None:
+def _show(submission: Submission, answers: Answers, out: Output) -> None:
     lines = [
         f"{submission.id}  {printable(submission.subject)}",
         f"from {submission.sender or '<>'}, accepted {moment(submission.created)}",
     ]
     for one in submission.deliveries:
-        lines += _lines(one)
-    out.value(_mail(submission), *lines)
+        lines += _lines(one, answers)
+    whole = [{"delivery": id, "attempt": number, "answer": text} for (id, number), text in answers.items()]
+    out.value(_mail(submission) | {"answers": whole}, *lines)
 
 
-def _lines(delivery: Delivery) -> list[str]:
+def _lines(delivery: Delivery, answers: Answers) -> list[str]:
     by = f" by {delivery.provider}" if delivery.provider else ""
     lines = [f"  {delivery.recipient}: {delivery.status}{by}, {moment(delivery.updated)}"]
     if delivery.detail:
@@ -99,6 +106,10 @@ def _lines(delivery: Delivery) -> list[str]:
         lines.append(
             f"    {number}. {moment(one.at)}  {one.provider}  {outcome}  {one.ms} ms  {said}".rstrip()
         )
+        if one.provider_id:
+            lines.append(f"       {one.provider} calls it {printable(one.provider_id)}")
+        answer = answers.get((delivery.id, number), "")
+        lines += [f"       | {printable(line)}" for line in answer.splitlines()]
     return lines
 
 

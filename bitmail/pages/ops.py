@@ -7,14 +7,14 @@ import reflex as rx
 from bitmail import routes
 from bitmail.pages.elements import badge, icon, ready, skeleton
 from bitmail.pages.shell import menu, shell
-from bitmail.state.ops import ContainerRow, EventRow, FoundRow, LifeRow, OpsState, Tile
-from mta.events import EventKind
+from bitmail.state.ops import KINDS, ContainerRow, EventRow, FoundRow, LifeRow, OpsState, Tile
 from mta.inquiry import By
 from mta.providers.options import MOST_WEIGHT
 from mta.scheduler import BUILT_IN
 from mta.steering import CONFIGURED
 
-FILTERS = ("", *(kind.value for kind in EventKind if kind not in (EventKind.BEAT, EventKind.INFORM_USER)))
+LOOK_AFTER = 300
+"""Milliseconds after the last key until events are looked through."""
 SERIES = (("sent", "var(--ok)"), ("failed", "var(--bad)"), ("held", "var(--wait)"))
 PERSON = (
     ("lock", "Lock"),
@@ -190,7 +190,11 @@ def charts() -> rx.Component:
     return section(
         "Throughput",
         rx.el.div(chart("Last hour", OpsState.hour), chart("Last day", OpsState.day), class_name="charts"),
-        rx.el.p("As this server saw it since ", OpsState.since, ".", class_name="muted"),
+        rx.el.p(
+            "What became of recipients, by all containers and reports: sent, failed (and bounced, or complained of), "
+            "held (deferred or uncertain).",
+            class_name="muted",
+        ),
     )
 
 
@@ -229,13 +233,31 @@ def events() -> rx.Component:
     """What happens."""
     return section(
         "Events",
-        rx.el.select(
-            *(rx.el.option(kind or "all kinds", value=kind) for kind in FILTERS),
-            value=OpsState.kind,
-            on_change=OpsState.choose,
-            aria_label="Kind of event",
+        rx.el.div(
+            rx.el.select(
+                *(rx.el.option(kind or "all kinds", value=kind) for kind in KINDS),
+                value=OpsState.kind,
+                on_change=lambda chosen: OpsState.narrow("kind", chosen),
+                aria_label="Kind of event",
+            ),
+            rx.el.select(
+                rx.el.option("all providers", value=""),
+                rx.foreach(OpsState.names, lambda name: rx.el.option(name, value=name)),
+                value=OpsState.about,
+                on_change=lambda chosen: OpsState.narrow("about", chosen),
+                aria_label="Provider of event",
+            ),
+            rx.el.input(
+                placeholder="Words, or an id",
+                on_change=lambda typed: OpsState.narrow("words", typed).debounce(LOOK_AFTER),
+                aria_label="Words of event",
+                auto_complete="off",
+                custom_attrs={"maxLength": 200},
+            ),
+            class_name="filters",
         ),
         rx.el.ul(rx.foreach(OpsState.events, event), class_name="log", tab_index=0),
+        rx.cond(OpsState.events.length() == 0, rx.el.p("No event to show.", class_name="muted")),
     )
 
 
@@ -309,6 +331,8 @@ def life(one: rx.Var[LifeRow]) -> rx.Component:
         rx.el.strong(one.who),
         badge(one.status, one.status),
         rx.el.span(one.text, dir="auto"),
+        rx.cond(one.provider_id != "", rx.el.span("id ", rx.el.code(one.provider_id), class_name="muted")),
+        rx.cond(one.answer != "", rx.el.pre(one.answer, aria_label="The answer", dir="auto", tab_index=0)),
         class_name=rx.cond(one.is_attempt, "attempt", ""),
         key=one.key,
     )

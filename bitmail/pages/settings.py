@@ -472,6 +472,32 @@ def webhook(row: rx.Var[WebhookRow]) -> rx.Component:
             rx.el.span(_("is told {what}", what=row.told), class_name="muted"),
             " ",
             rx.el.span(row.state, class_name=rx.cond(row.is_bad, "says", "")),
+            rx.cond(
+                SettingsState.tested == row.id,
+                rx.el.span(
+                    " ",
+                    SettingsState.test_said,
+                    class_name=rx.cond(SettingsState.test_failed, "says", "muted"),
+                    role="status",
+                ),
+            ),
+        ),
+        rx.cond(
+            row.is_off,
+            rx.el.button(
+                _("Switch on"),
+                on_click=SettingsState.switch_on_webhook(row.id),
+                type="button",
+                class_name="btn ghost",
+                aria_label=_("Switch on the webhook at {address}", address=row.url),
+            ),
+        ),
+        rx.el.button(
+            _("Send a test"),
+            on_click=SettingsState.test_webhook(row.id),
+            type="button",
+            class_name="btn ghost",
+            aria_label=_("Send a test to the webhook at {address}", address=row.url),
         ),
         rx.el.button(
             _("Remove"),
@@ -480,6 +506,7 @@ def webhook(row: rx.Var[WebhookRow]) -> rx.Component:
             class_name="btn ghost",
             aria_label=_("Remove the webhook at {address}", address=row.url),
         ),
+        class_name="webhook",
         key=row.id.to_string(),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 import reflex as rx
 
 from bitmail import routes
-from bitmail.controlroom import Happened, Overview, Tally
+from bitmail.controlroom import Happened, Overview
 from bitmail.current import caller, off_loop, service
 from bitmail.errors import Refused
 from bitmail.words import clock_time, day_time, full_time
@@ -21,12 +22,24 @@ from mta.outcomes import Status
 from mta.service import ProviderHealth, ServiceState
 from mta.spool import CANCELLABLE, RETRIABLE
 from mta.steering import Plan
-from mta.submission import Submission
+from mta.submission import Attempt, Submission
+from mta.tallies import Tally
 from store import StoreError
 
 LONGEST = 1000
 """Characters taken of anything that is typed."""
 WAITING = (Status.QUEUED, Status.SENDING, Status.DEFERRED, Status.UNCERTAIN)
+TROUBLE = "trouble"
+"""Every kind by which something went wrong."""
+KINDS = {
+    "": (),
+    TROUBLE: (
+        *(EventKind.DOWN_TEMPORARILY, EventKind.TIMEOUT, EventKind.WARNING),
+        *(EventKind.CRITICAL, EventKind.FATAL, EventKind.GOOD_BYE),
+    ),
+    **{kind.value: (kind,) for kind in EventKind if kind not in (EventKind.BEAT, EventKind.INFORM_USER)},
+}
+"""Which kinds of events are shown, by what is chosen."""
 QUESTIONS = {
     "provider-out": "Take {0} out of service? Its mail goes to the others; the last one stays.",
     "provider-in": "Put {0} back into service?",
@@ -106,6 +119,8 @@ class LifeRow:
     status: str
     text: str
     is_attempt: bool
+    provider_id: str = ""
+    answer: str = ""
 
 
 class OpsState(rx.State):
@@ -121,8 +136,9 @@ class OpsState(rx.State):
     oldest: str = ""
     hour: list[dict[str, str | int]] = []  # noqa: RUF012
     day: list[dict[str, str | int]] = []  # noqa: RUF012
-    since: str = ""
     kind: str = ""
+    about: str = ""
+    words: str = ""
     events: list[EventRow] = []  # noqa: RUF012
     found: list[FoundRow] = []  # noqa: RUF012
     finding: str = ""
@@ -149,9 +165,16 @@ class OpsState(rx.State):
             await self._look()
 
     @rx.event
-    async def choose(self, kind: str) -> None:
-        """Show events of one kind, or of all."""
-        self.kind = kind if isinstance(kind, str) and kind in set(EventKind) else ""
+    async def narrow(self, field: str, value: str) -> None:
+        """Show only those events: of a kind, about a provider, or with some words."""
+        value = value[:LONGEST].strip() if isinstance(value, str) else ""
+        match field:
+            case "kind":
+                self.kind = value if value in KINDS else ""
+            case "about":
+                self.about = value
+            case "words":
+                self.words = value
         await self._look()
 
     @rx.event
@@ -230,10 +253,9 @@ class OpsState(rx.State):
 
     async def _look(self) -> None:
         me, operations = caller(), service().operations
-        kinds = [EventKind(self.kind)] if self.kind else []
         try:
             overview = await off_loop(operations.overview, me.user)
-            happened = operations.events(me.user, kinds)
+            happened = operations.events(me.user, KINDS[self.kind], self.about, self.words)
         except (Refused, StoreError) as refusal:
             self.problem, self.is_loaded = str(refusal), False
             return
@@ -248,21 +270,21 @@ class OpsState(rx.State):
         self.oldest = "" if oldest is None else _span(overview.at - oldest)
         self.hour = [_point(one, zone) for one in overview.hour]
         self.day = [_point(one, zone) for one in overview.day]
-        self.since = day_time(overview.since, zone)
         self.events = [_event(one, zone) for one in happened]
         self.is_loaded = True
 
     async def _show(self) -> None:
-        me = caller()
+        me, operations = caller(), service().operations
+        mail, answers = None, {}
         try:
-            mail = (
-                await off_loop(service().operations.submission, me.user, self.shown) if self.shown else None
-            )
+            if self.shown:
+                mail = await off_loop(operations.submission, me.user, self.shown)
+                answers = await off_loop(operations.answers, me.user, self.shown)
         except (Refused, StoreError):
             mail = None
         zone = ZoneInfo(me.zone)
         self.shown_head = f"{mail.subject or '(no subject)'}, from {mail.sender or '<>'}" if mail else ""
-        self.life = _life(mail, zone) if mail else []
+        self.life = _life(mail, answers, zone) if mail else []
         statuses = {one.status for one in mail.deliveries} if mail else set()
         self.can_retry, self.can_cancel = bool(statuses & set(RETRIABLE)), bool(statuses & set(CANCELLABLE))
 
@@ -358,7 +380,7 @@ def _found(mail: Submission, zone: ZoneInfo) -> FoundRow:
     return FoundRow(mail.id, day_time(mail.created, zone), mail.sender, mail.subject[:200], recipients)
 
 
-def _life(mail: Submission, zone: ZoneInfo) -> list[LifeRow]:
+def _life(mail: Submission, answers: Mapping[tuple[str, int], str], zone: ZoneInfo) -> list[LifeRow]:
     rows = [
         LifeRow(
             "accepted", full_time(mail.created, zone), mail.id, "", "accepted, and on disk", is_attempt=False
@@ -376,11 +398,21 @@ def _life(mail: Submission, zone: ZoneInfo) -> list[LifeRow]:
             )
         )
         for number, made in enumerate(one.attempts, 1):
-            outcome = str(made.outcome or "running")
-            when = full_time(made.at, zone)
-            text = f"{outcome}, {made.ms} ms. {made.detail}"
-            rows.append(LifeRow(f"{one.id}/{number}", when, made.provider, "", text, is_attempt=True))
+            rows.append(_tried(f"{one.id}/{number}", made, answers.get((one.id, number), ""), zone))
     return rows
+
+
+def _tried(key: str, made: Attempt, answer: str, zone: ZoneInfo) -> LifeRow:
+    return LifeRow(
+        key,
+        full_time(made.at, zone),
+        made.provider,
+        "",
+        f"{made.outcome or 'running'}, {made.ms} ms. {made.detail}",
+        is_attempt=True,
+        provider_id=made.provider_id,
+        answer=answer,
+    )
 
 
 def _point(tally: Tally, zone: ZoneInfo) -> dict[str, str | int]:

@@ -42,6 +42,7 @@ ACTIONS = {
     Action.TOKEN_ENDED: N_("API token ended"),
     Action.WEBHOOK_MADE: N_("webhook made"),
     Action.WEBHOOK_ENDED: N_("webhook removed"),
+    Action.WEBHOOK_ON: N_("webhook switched on"),
     Action.SETTING: N_("setting changed"),
     Action.LOCKED: N_("account locked"),
     Action.UNLOCKED: N_("account unlocked"),
@@ -83,6 +84,7 @@ class WebhookRow:
     told: str
     state: str
     is_bad: bool
+    is_off: bool
 
 
 @dataclass
@@ -122,6 +124,9 @@ class SettingsState(rx.State):
     sessions: list[SessionRow] = []  # noqa: RUF012
     tokens: list[TokenRow] = []  # noqa: RUF012
     webhooks: list[WebhookRow] = []  # noqa: RUF012
+    tested: int = 0
+    test_said: str = ""
+    test_failed: bool = False
     records: list[RecordRow] = []  # noqa: RUF012
     new_token: str = ""
     new_secret: str = ""
@@ -240,6 +245,27 @@ class SettingsState(rx.State):
         await self._look()
 
     @rx.event
+    async def test_webhook(self, id: int) -> None:
+        """Call an address now, to see what it answers."""
+        webhook = await off_loop(service().model.webhooks.of_user, caller().user, number(id))
+        if webhook is None:
+            return
+        answer = await service().caller.try_out(webhook)
+        self.tested, self.test_failed = webhook.id, bool(answer.reason)
+        self.test_said = (
+            _("The test was not taken. {reason}", reason=answer.reason)
+            if answer.reason
+            else _("The test was taken.")
+        )
+
+    @rx.event
+    async def switch_on_webhook(self, id: int) -> None:
+        """Call an address again that was switched off."""
+        me = caller()
+        await off_loop(service().model.switch_on_webhook, me.user, number(id))
+        await self._look()
+
+    @rx.event
     async def begin_second_factor(self) -> None:
         """Show the secret for an authenticator app."""
         me = caller()
@@ -310,6 +336,7 @@ class SettingsState(rx.State):
                 _told(one.statuses),
                 _state(one, zone),
                 one.is_off or bool(one.failing_since),
+                one.is_off,
             )
             for one in found.webhooks
         ]

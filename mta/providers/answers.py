@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from mta.outcomes import Answer, Outcome
 from mta.providers.smtp_answers import pause_until
 
 DETAIL_CHARACTERS = 400
+WHOLE_CHARACTERS = 4000
+"""How much of an answer is kept: in the sentence, and as it came."""
 BODY_CHARACTERS = 20_000
 """How much of an answer is looked at."""
 
@@ -26,12 +29,14 @@ class Signal:
         code: the service's own name for it, or the name of the failure to get an answer, or "".
         text: in the service's words, as they came.
         retry_at: when the service says to try again, in seconds since the epoch, or None.
+        body: the whole answer as it came, or "".
     """
 
     status: int = 0
     code: str = ""
     text: str = ""
     retry_at: float | None = None
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +85,15 @@ class Secrets:
     """What must not be seen in any text; shows nothing of itself."""
 
     def __init__(self, *values: str) -> None:
-        forms = [
+        plain = [
             (value, base64.b64encode(value.encode()).decode(), quote(value, safe=""))
             for value in values
             if value
         ]
-        self._forms = sorted({form for three in forms for form in three}, key=len, reverse=True)
+        forms = {form for three in plain for form in three}
+        in_json = {json.dumps(form)[1:-1] for form in forms}
+        escaped = {form.replace("/", "\\/") for form in in_json}  # as many services write it
+        self._forms = sorted(forms | in_json | escaped, key=len, reverse=True)
 
     def cover(self, text: str) -> str:
         """The text with asterisks in their place, in whatever form they stand there."""
@@ -120,7 +128,13 @@ class Judge:
             retry_at=retry_at,
             try_other=row.try_other,
             sender_only=row.sender_only,
+            whole=self._whole(signal),
         )
+
+    def took(self, signal: Signal, provider_id: str) -> Answer:
+        """The answer to a mail that the service took, and calls by this id."""
+        said = f"{self.service} took it."
+        return Answer(Outcome.ACCEPTED, said, provider_id=provider_id, whole=self._whole(signal))
 
     def too_large(self, size: int, most: int) -> Answer:
         """The answer to a mail that the service is known not to take; both in encoded bytes."""
@@ -132,6 +146,9 @@ class Judge:
         return Answer(
             Outcome.REJECTED_MESSAGE, f"{self.service} cannot carry the mail: {reason}.", try_other=True
         )
+
+    def _whole(self, signal: Signal) -> str:
+        return self.secrets.cover(signal.body)[:WHOLE_CHARACTERS]
 
     def _detail(self, says: str, signal: Signal) -> str:
         text = one_line(self.secrets.cover(signal.text)[:BODY_CHARACTERS])

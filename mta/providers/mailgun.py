@@ -101,7 +101,7 @@ class Mailgun(Provider):
             {"to": message.recipient, f"v:{DELIVERY_TAG}": message.delivery_id}, message.raw
         )
         if signal.status == 200 and given.get("id"):
-            return Answer(Outcome.ACCEPTED, "Mailgun took it.", provider_id=str(given["id"]))
+            return self._judge.took(signal, str(given["id"]))
         return self._judge.judge(signal, self._clock())
 
     def check(self) -> Answer:
@@ -137,12 +137,11 @@ class Mailgun(Provider):
         except ValueError:
             given = None
         given = given if isinstance(given, dict) else {}
+        body = response.content.decode(
+            "utf-8", "replace"
+        )  # `text` would guess at the charset of a large page
         text = given.get("message")
-        if not isinstance(text, str):
-            text = response.content.decode(
-                "utf-8", "replace"
-            )  # `text` would guess at the charset of a large page
-        return Signal(response.status_code, text=text), given
+        return Signal(response.status_code, text=text if isinstance(text, str) else body, body=body), given
 
 
 def _cause(error: requests.RequestException) -> str:

@@ -124,7 +124,7 @@ class SendGrid(Provider):
             return self._judge.too_large(size, self.max_bytes)
         signal, headers, _ = self._call(lambda: self._mail.post(request_body=mail))
         if signal.status == 202 and headers.get("X-Message-Id"):
-            return Answer(Outcome.ACCEPTED, "SendGrid took it.", provider_id=headers["X-Message-Id"])
+            return self._judge.took(signal, headers["X-Message-Id"])
         return self._judge.judge(signal, self._clock())
 
     def check(self) -> Answer:
@@ -152,7 +152,12 @@ class SendGrid(Provider):
         reset = headers.get("X-Ratelimit-Reset", "")
         retry_at = float(reset) if reset.isdecimal() and response.status_code == 429 else None
         return (
-            Signal(response.status_code, text=_words(response.body), retry_at=retry_at),
+            Signal(
+                response.status_code,
+                text=_words(response.body),
+                retry_at=retry_at,
+                body=response.body.decode("utf-8", "replace"),
+            ),
             headers,
             response.body,
         )

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import boto3
@@ -180,8 +180,8 @@ class SES(Provider):
             **more,
         )
         if given.get("MessageId"):
-            return Answer(Outcome.ACCEPTED, "SES took it.", provider_id=str(given["MessageId"]))
-        return self._judge.judge(signal, self._clock())
+            return self._judge.took(replace(signal, body=self._body()), str(given["MessageId"]))
+        return self._judge.judge(replace(signal, body=self._body()), self._clock())
 
     def check(self) -> Answer:
         """Ask for the account's quota."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mta.outcomes import Answer, Outcome
-from mta.providers.answers import Secrets
+from mta.providers.answers import DETAIL_CHARACTERS, WHOLE_CHARACTERS, Secrets
 from mta.providers.base import Outgoing, Provider, ProviderOptions
 from mta.providers.smtp_answers import judge
 from mta.providers.smtp_connection import (
@@ -33,7 +33,6 @@ USES = 100
 STALE_SECONDS = 5.0
 """How long a connection used before may keep silent until a fresh one is tried instead."""
 QUIT_SECONDS = 2.0
-DETAIL_CHARACTERS = 400
 
 LINE_END = re.compile(rb"\r\n|\r|\n")
 LEADING_DOT = re.compile(rb"(?:(?<=\n)|\A)\.")
@@ -87,7 +86,7 @@ class SMTP(Provider):
         if not _is_path(message.sender) or not _is_path(message.recipient):
             return Answer(Outcome.REJECTED_RECIPIENT, "The address has characters in it that cannot be sent.")
         answer = self._attempt(message, Deadline(self.options.timeout))
-        return replace(answer, detail=self._secrets.cover(answer.detail)[:DETAIL_CHARACTERS])
+        return self._covered(answer)
 
     def check(self) -> Answer:
         """Connect and log in, as for a mail, and say good-bye."""
@@ -97,7 +96,13 @@ class SMTP(Provider):
             answer = self._failed(Stage.CONNECT, error)
         else:
             answer = self._checked(connection)
-        return replace(answer, detail=self._secrets.cover(answer.detail)[:DETAIL_CHARACTERS])
+        return self._covered(answer)
+
+    def _covered(self, answer: Answer) -> Answer:
+        """Without secrets; whole beside the sentence, where that is cut short."""
+        words = self._secrets.cover(answer.detail)
+        whole = words[:WHOLE_CHARACTERS] if len(words) > DETAIL_CHARACTERS else ""
+        return replace(answer, detail=words[:DETAIL_CHARACTERS], whole=whole)
 
     def close(self) -> None:
         """Say good-bye on every connection that is kept."""

@@ -20,7 +20,8 @@ from bitmail.door import Client
 from bitmail.errors import LogInRefused
 from bitmail.service import Service
 from bitmail.shutdown import ExitStatus
-from mta.outcomes import Status
+from mta.outcomes import Answer, Outcome, Status
+from mta.providers.loopback import LoopBack
 from mta.qualified import qualified
 from mta.service import ServiceState
 from mta.steering import Plan
@@ -152,6 +153,23 @@ def test_send_when_a_script_pipes_a_mail_then_it_is_on_disk_and_shown(run: Run, 
     again = run("retry", id)
     assert again.status == 65
     assert "can be tried again" in again.err
+
+
+def test_show_when_a_provider_answered_then_its_id_and_its_whole_answer(
+    run: Run, there: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = '{"id": "<20@mg>",\n "message": "Queued.\x1b[2J"}'
+    answer = Answer(Outcome.ACCEPTED, "LoopBack took it.", provider_id="<20@mg>", whole=said)
+    monkeypatch.setattr(LoopBack, "send", lambda *_: answer)
+    there.start()
+    id = run("send", "-t", "--json", stdin=MAIL).json["submission"]
+    wait_until(lambda: _statuses(there, id) == [Status.SENT])
+    shown = run("show", id).out.splitlines()
+    assert "       loopback calls it <20@mg>" in shown
+    assert shown[-2:] == ['       | {"id": "<20@mg>",', '       |  "message": "Queued. [2J"}']
+    whole = run("show", id, "--json").json
+    assert whole["deliveries"][0]["attempts"][0]["provider_id"] == "<20@mg>"
+    assert whole["answers"] == [{"delivery": f"{id}-0", "attempt": 1, "answer": said}]
 
 
 def test_send_as_cron_does_then_addresses_get_their_domain_and_a_dot_ends_it(

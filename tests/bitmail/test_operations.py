@@ -15,17 +15,17 @@ from bitmail.door import Client
 from bitmail.errors import LogInRefused, Refused
 from bitmail.operations import NotForYou, Operations
 from bitmail.service import Service
-from bitmail.state.ops import QUESTIONS, OpsState
+from bitmail.state.ops import KINDS, QUESTIONS, TROUBLE, OpsState
 from bitmail.state.session import SessionState
 from mta.desk import Desk
-from mta.events import Event, EventKind, StatusChange
+from mta.events import Event, EventKind
 from mta.inquiry import By
 from mta.outcomes import Status
 from mta.service import ServiceState
 from store import Database
 from tests.bitmail.conftest import PASSWORD, make_service
 from tests.bitmail.test_controller import browser, merged
-from tests.mta.scripted import Clock, mail, wait_until
+from tests.mta.scripted import mail, wait_until
 
 
 @pytest.fixture
@@ -52,6 +52,7 @@ def test_every_operation_when_asked_by_anybody_else_then_refused_and_nothing_is_
         lambda by: operations.events(by),
         lambda by: operations.find(by, "ada@localhost", By.ANYTHING),
         lambda by: operations.submission(by, sent.id),
+        lambda by: operations.answers(by, sent.id),
         lambda by: operations.order(by, "first", is_out=True),
         lambda by: operations.schedule(by, "weighted"),
         lambda by: operations.weigh(by, "first", "3"),
@@ -168,7 +169,9 @@ def test_page_when_an_operator_opens_it_then_all_is_there(operated: Service) -> 
                 await call(OpsState, "find", form={"words": "hello op", "by": "subject"}), OpsState
             )
             told |= merged(await call(OpsState, "show", id=told["found"][0].id), OpsState)
-            return told | merged(await call(OpsState, "choose", kind="WARNING"), OpsState)
+            told |= merged(await call(OpsState, "narrow", field="about", value="nobody"), OpsState)
+            told |= merged(await call(OpsState, "narrow", field="kind", value="trouble"), OpsState)
+            return told | merged(await call(OpsState, "narrow", field="words", value="x"), OpsState)
 
     told = asyncio.run(calls(_secret(operated, "ada")))
     assert [tile.name for tile in told["tiles"]] == ["first", "second"]
@@ -179,7 +182,10 @@ def test_page_when_an_operator_opens_it_then_all_is_there(operated: Service) -> 
     assert told["containers"][0].version
     assert told["shown_head"].startswith("Hello operators")
     assert [row.is_attempt for row in told["life"]] == [False, False, True]
+    assert told["life"][-1].provider_id
+    assert told["life"][-1].answer == ""
     assert told["is_loaded"] is True
+    assert (told["about"], told["kind"], told["words"]) == ("nobody", "trouble", "x")
 
 
 def test_page_when_anybody_else_opens_it_then_it_shows_and_does_nothing(operated: Service) -> None:
@@ -249,20 +255,22 @@ def test_whatever_a_client_sends_breaks_nothing(service: Service, caplog: pytest
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-def test_control_room_counts_by_the_minute_and_forgets_what_is_a_day_old(tmp_path: Path) -> None:
-    database, clock = Database(f"sqlite:///{tmp_path / 'x.db'}"), Clock()
-    room = ControlRoom(Desk(database), clock)
-    clock.now = 6000.0 * 60
-    for status, minutes in ((Status.SENT, 0), (Status.FAILED, 1), (Status.SENDING, 1), (Status.DEFERRED, 90)):
-        clock.forward(minutes * 60)
-        room._changed(StatusChange(clock(), "ann", "s", "d", "r", status, "smtp", ""))
-    hour = room._tallies(clock(), 60, 1)
-    assert [(one.at, one.held) for one in hour if one.held] == [(clock(), 1)]
-    day = room._tallies(clock(), 24 * 60, 30)
-    assert (sum(one.sent for one in day), sum(one.failed for one in day)) == (1, 1)
-    clock.forward(86400)
-    room._changed(StatusChange(clock(), "ann", "s", "d", "r", Status.SENT, "smtp", ""))
-    assert len(room._minutes) == 1
+def test_control_room_narrows_events_by_kind_provider_and_words(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'x.db'}")
+    room = ControlRoom(Desk(database))
+    room._heard(Event(EventKind.WARNING, 1.0, "It is slow.", "first"))
+    room._heard(Event(EventKind.RESUBMIT, 1.0, "Next.", "second", submission_id="1a2b", delivery_id="1a2b-3"))
+    room._heard(Event(EventKind.FATAL, 1.0, "It is OUT.", "second"))
+
+    def found(**by: Any) -> list[str]:
+        return [one.event.text for one in room.events(**by)]
+
+    assert found(provider="second") == ["It is OUT.", "Next."]
+    assert found(words="it is") == ["It is OUT.", "It is slow."]
+    assert found(words="1A2B-3") == ["Next."]
+    assert found(words="it is", provider="first") == ["It is slow."]
+    assert found(kinds=KINDS[TROUBLE], words="is") == ["It is OUT.", "It is slow."]
+    assert found(kinds=[EventKind.FATAL], provider="first") == []
     database.close()
 
 

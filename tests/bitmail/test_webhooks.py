@@ -20,6 +20,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 import mta.calls
 from bitmail import caller
+from bitmail.audit import Action
 from bitmail.caller import Caller
 from bitmail.current import serving
 from bitmail.drafts import Draft, new_key
@@ -273,6 +274,87 @@ def test_a_webhook_that_fails_for_days_or_says_that_it_is_gone_is_switched_off_a
     assert len(told) == 2
     assert f"{receiver.url}/hook?of=ada" in model.mailboxes.content("ada", told[0].id).text
     assert len(receiver.requests) == 2
+
+
+def test_a_webhook_that_was_switched_off_is_told_again_once_it_is_switched_on(
+    service: Service, receiver: Receiver
+) -> None:
+    model = service.model
+    id = subscribe(service, receiver, statuses=[Status.SENT])
+    for times in (1, 2):
+        receiver.script.append(reply(410))
+        send(service)
+        wait_until(lambda: model.webhooks.find(id).is_off)  # type: ignore[union-attr]
+        told = "Your webhook at 127.0.0.1 is switched off"
+        inbox = model.mailboxes.page("ada", MailboxName.INBOX).mails
+        assert len([mail for mail in inbox if mail.subject == told]) == times
+        assert not model.switch_on_webhook("eve", id)
+        # The process that switched it off lets it go right after it said so.
+        wait_until(lambda said=f"off_total {times}.0": said in service.metrics.text().decode())  # type: ignore[misc]
+        assert model.switch_on_webhook("ada", id)
+        assert model.switch_on_webhook("ada", id)
+        webhook = model.webhooks.find(id)
+        assert webhook is not None
+        assert (webhook.is_off, webhook.error, webhook.failing_since) == (False, "", 0)
+    submission = send(service)
+    wait_until(lambda: [one["data"]["submission"] for one in receiver.accepted] == [submission])
+    assert not model.switch_on_webhook("ada", id + 1000)
+    wait_until(lambda: 'calls_total{outcome="taken"} 1.0' in service.metrics.text().decode())
+    assert 'calls_total{outcome="failed"} 2.0' in service.metrics.text().decode()
+
+
+def test_calls_that_wait_are_counted(alone: Service, receiver: Receiver) -> None:
+    subscribe(alone, receiver)
+    cancelled(alone, 3)
+    assert "bitmail_webhook_calls_waiting 3.0" in alone.metrics.text().decode()
+
+
+def test_a_test_is_signed_and_what_it_comes_to_changes_nothing(service: Service, receiver: Receiver) -> None:
+    webhook = service.model.webhooks.find(subscribe(service, receiver))
+    assert webhook is not None
+    wait_until(lambda: bool(service.caller._pools))
+    assert asyncio.run(service.caller.try_out(webhook)).reason == ""
+    (told,) = receiver.accepted
+    assert (told["type"], told["data"]) == ("webhook.test", {})
+    assert receiver.requests[0].headers["webhook-id"] == told["id"]
+    receiver.script.append(reply(410))
+    assert "410" in asyncio.run(service.caller.try_out(webhook)).reason
+    assert service.model.webhooks.find(webhook.id) == webhook
+
+
+def test_a_test_where_nobody_calls_says_so(alone: Service, receiver: Receiver) -> None:
+    webhook = alone.model.webhooks.find(subscribe(alone, receiver))
+    assert webhook is not None
+    assert "Try again" in asyncio.run(alone.caller.try_out(webhook)).reason
+    assert receiver.requests == []
+
+
+def test_the_page_sends_a_test_and_switches_on(service: Service, receiver: Receiver) -> None:
+    id = subscribe(service, receiver)
+    webhook = service.model.webhooks.find(id)
+    assert webhook is not None
+    service.model.webhooks.switch_off(webhook, "It answered 500.")
+    receiver.script.append(reply(500))
+    wait_until(lambda: bool(service.caller._pools))
+
+    async def calls(name: str) -> list[dict[str, Any]]:
+        secret = service.model.log_in(name, PASSWORD)[1]
+        async with browser(secret, "/settings") as call:
+            deltas = [await call(SettingsState, "open")]
+            for handler in ("test_webhook", "test_webhook", "switch_on_webhook"):
+                deltas.append(await call(SettingsState, handler, id=id))
+            return [merged(one, SettingsState) for one in deltas]
+
+    strangers = asyncio.run(calls("eve"))
+    assert not any(one.get("test_said") or one.get("webhooks") for one in strangers)
+    assert receiver.requests == []
+    opened, failed, taken, on = asyncio.run(calls("ada"))
+    assert [row.is_off for row in opened["webhooks"]] == [True]
+    assert failed["test_said"] == "The test was not taken. It answered 500."
+    assert failed["test_failed"]
+    assert taken["test_said"] == "The test was taken."
+    assert [row.is_off for row in on["webhooks"]] == [False]
+    assert Action.WEBHOOK_ON in [record.action for record in service.model.audit.page("ada")]
 
 
 def _is_sent(service: Service, submission: str) -> bool:

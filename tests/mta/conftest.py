@@ -39,7 +39,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
             connection.execute(
                 text(
                     "TRUNCATE spool_submissions, spool_health, spool_news, spool_incoming, spool_reports, "
-                    "spool_tokens, spool_subscribers, spool_steering CASCADE"
+                    "spool_tokens, spool_subscribers, spool_steering, spool_tallies CASCADE"
                 )
             )
     yield database

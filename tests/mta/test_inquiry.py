@@ -9,6 +9,7 @@ from sqlalchemy import event, text
 
 from mta.desk import Desk
 from mta.inquiry import By
+from mta.leases import LONGEST_ANSWER
 from mta.outcomes import Answer, Outcome, Status
 from store import Database
 from tests.mta.scripted import Clock, Scripted, Station, mail
@@ -52,6 +53,24 @@ def test_find_when_it_is_an_id_then_that_mail(sent: Station) -> None:
     submission = sent.submit()
     for words in (submission.id, submission.deliveries[0].id, f"  {submission.id} "):
         assert [one.id for one in sent.container.inquiry.find(words)] == [submission.id]
+
+
+def test_answers_when_a_provider_said_more_than_its_sentence_then_whole_but_not_endless(
+    station: Callable[..., Station],
+) -> None:
+    long = '{"why": "' + "é\0" * 5000
+    refused = Answer(Outcome.UNAVAILABLE, "It is down.", whole=long)
+    sender = station(
+        Scripted("first", refused), Scripted("second", Answer(Outcome.ACCEPTED, "ok", provider_id="7"))
+    )
+    delivery = sender.wait_for(submission := sender.submit(), Status.SENT)
+    (key, said), *others = sender.container.inquiry.answers(submission.id).items()
+    assert key == (delivery.id, 1)
+    assert said.startswith('{"why": "éé')
+    assert 1900 < len(said) <= LONGEST_ANSWER
+    assert not others
+    assert [one.provider_id for one in delivery.attempts] == ["", "7"]
+    assert sender.container.inquiry.answers("nothing") == {}
 
 
 @pytest.mark.parametrize("words", ["", "  ", "\0", "nobody@example.com", "two@example.com", "%", "x" * 5000])

@@ -25,6 +25,7 @@ FORMS = (
     quote(KEY, safe=""),
     base64.b64encode(KEY.encode()).decode(),
     base64.b64encode(f"api:{KEY}".encode()).decode(),
+    KEY.replace("/", "\\/"),
 )
 
 
@@ -45,7 +46,7 @@ class Page(Echo):
     def answer(self, request: Request) -> Reply:
         return Reply(
             self.status,
-            f"<p>{request.headers} {' '.join(FORMS[:3])}</p>".encode(),
+            f"<p>{request.headers} {' '.join([*FORMS[:3], FORMS[-1]])}</p>".encode(),
             {"Content-Type": "text/html"},
         )
 

@@ -16,8 +16,8 @@ PAGE = (ROOT / "docs" / "store.md").read_text()
 
 
 def test_page_when_settings_are_listed_then_all_are_there() -> None:
-    for name in StoreSettings.model_fields:
-        assert f"`BITMAIL_{name.upper()}`" in PAGE
+    for name, field in StoreSettings.model_fields.items():
+        assert f"`{field.validation_alias or f'BITMAIL_{name.upper()}'}`" in PAGE
 
 
 def test_page_when_its_commands_are_run_then_server_answers_and_keeps_entries(tmp_path: Path) -> None:
