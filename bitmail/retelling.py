@@ -69,10 +69,11 @@ def retold(text: str) -> str:
     return text
 
 
+def pattern_of(form: str) -> re.Pattern[str]:
+    """What recognises a text that was made of this form; a group for each name in braces."""
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(form)), re.DOTALL)
+
+
 @cache
 def _forms() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple((form, re.compile(_pattern(form), re.DOTALL)) for form in (*ADDRESSES, *NOTICES, *DETAILS))
-
-
-def _pattern(form: str) -> str:
-    return re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(form))
+    return tuple((form, pattern_of(form)) for form in (*ADDRESSES, *NOTICES, *DETAILS))

@@ -64,7 +64,7 @@ class SessionState(rx.State):
     folder_problem: str = ""
     shortcuts: bool = True
     density: str = "normal"
-    theme: str = "system"
+    theme: str = ""
     notices: list[ShownNotice] = []  # noqa: RUF012
     _last_notice: int = -1
 
