@@ -141,7 +141,13 @@ class MailModel:
         self._lock = threading.Lock()
         self._watchers: list[Callable[[str], None]] = []
         self.bounces = Bounces(
-            container, self.accounts, self.mailboxes, self.suppressions, domain, container.announce
+            container,
+            self.accounts,
+            self.mailboxes,
+            self.suppressions,
+            self.preferences,
+            domain,
+            container.announce,
         )
         container.watch(self._status_changed)
         container.follow(self._changed)

@@ -57,6 +57,7 @@ class Preferences:
         theme, density, images, editor: as said there.
         undo: seconds in which a mail can be called back.
         shortcuts: whether single keys do something.
+        spoken: the tag of the language that their browser asked for last, for what is told while no browser is open.
     """
 
     display_name: str = ""
@@ -68,6 +69,7 @@ class Preferences:
     undo: int = 10
     shortcuts: bool = True
     language: str = ""
+    spoken: str = Language.ENGLISH.value
 
 
 UNDO_CHOICES = (0, 5, 10, 20, 30)
@@ -85,6 +87,11 @@ class PreferencesKept:
         """The person's preferences; what they never set is as it is for everyone."""
         found = self._store.get(_whose(user), limit=1)
         return _read(found[0].data) if found else Preferences()
+
+    def language(self, user: str) -> Language:
+        """The language in which the person is told something while they are away."""
+        wanted = self.of(user)
+        return Language(wanted.language or wanted.spoken)
 
     def set(self, user: str, field: str, value: str) -> Preferences:
         """Change one preference.
@@ -130,6 +137,8 @@ def _changed(now: Preferences, field: str, value: str) -> Preferences:
             return replace(now, zone=value)
         case "language":
             return replace(now, language=_one_of(Language, value).value if value else "")
+        case "spoken":
+            return replace(now, spoken=_one_of(Language, value).value)
         case "undo":
             if value not in map(str, UNDO_CHOICES):
                 raise Refused(

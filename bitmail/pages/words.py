@@ -10,7 +10,7 @@ from reflex_base.vars import VarData
 
 from bitmail.state.language import LanguageState
 
-FROM_THE_SERVER = VarData(imports={"$/env.json": ImportVar(tag="env", is_default=True)})
+ENV = {"$/env.json": ImportVar(tag="env", is_default=True)}
 """What the server tells a page as it comes: among it `WORDS`, those of its language where that is not English."""
 
 
@@ -43,7 +43,7 @@ def _known(key: str) -> rx.Var[str]:
     return rx.Var(
         _js_expr=f"(({words!s} ?? env.WORDS)?.[{key}] ?? {key})",
         _var_type=str,
-        _var_data=VarData.merge(words._get_all_var_data(), FROM_THE_SERVER),
+        _var_data=VarData.merge(words._get_all_var_data(), VarData(imports=ENV)),
     ).to(str)
 
 
