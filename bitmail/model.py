@@ -17,6 +17,7 @@ from bitmail.audit import Action, Audit
 from bitmail.bounces import Bounces
 from bitmail.contacts import Contacts
 from bitmail.departure import Departure
+from bitmail.documents import Documents
 from bitmail.door import Client, Door
 from bitmail.drafts import Drafts, new_key
 from bitmail.errors import NoSuchMail
@@ -113,6 +114,7 @@ class MailModel:
         )
         self.folders = Folders(store)
         self.mailboxes = Mailboxes(store, blobs, index, self.folders)
+        self.documents = Documents(self.mailboxes)
         self.trusted = TrustedSenders(store)
         self.preferences = PreferencesKept(store)
         self.departure = Departure(store, blobs, index, self.accounts, self.audit)

@@ -32,6 +32,13 @@ class Density(StrEnum):
     COMPACT = "compact"
 
 
+class Listing(StrEnum):
+    """What a row of a list stands for."""
+
+    MAILS = "mails"
+    CONVERSATIONS = "conversations"
+
+
 class Images(StrEnum):
     """When remote images are loaded."""
 
@@ -54,7 +61,7 @@ class Preferences:
         display_name: the name that others see beside the address, or "".
         zone: an IANA time zone, or "" for the browser's.
         language: the tag of one of ours, or "" for the browser's.
-        theme, density, images, editor: as said there.
+        theme, density, listing, images, editor: as said there.
         undo: seconds in which a mail can be called back.
         shortcuts: whether single keys do something.
         spoken: the tag of the language that their browser asked for last, for what is told while no browser is open.
@@ -70,6 +77,7 @@ class Preferences:
     shortcuts: bool = True
     language: str = ""
     spoken: str = Language.ENGLISH.value
+    listing: Listing = Listing.MAILS
 
 
 UNDO_CHOICES = (0, 5, 10, 20, 30)
@@ -151,6 +159,8 @@ def _changed(now: Preferences, field: str, value: str) -> Preferences:
             return replace(now, theme=_one_of(Theme, value))
         case "density":
             return replace(now, density=_one_of(Density, value))
+        case "listing":
+            return replace(now, listing=_one_of(Listing, value))
         case "images":
             return replace(now, images=_one_of(Images, value))
         case "editor":

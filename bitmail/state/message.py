@@ -16,7 +16,6 @@ from bitmail.mail import Mail
 from bitmail.preferences import Images
 from bitmail.quotations import segments
 from bitmail.reading import File, files_of, frame_of
-from bitmail.sanitiser import sanitise
 from bitmail.unsubscribe import leave_list
 from bitmail.words import file_size, full_time, initials
 from mta.parsed import ParsedMail
@@ -157,7 +156,7 @@ def _load(user: str, id: int) -> _Found:
         always = model.preferences.of(user).images is Images.ALWAYS
         images = always or model.trusted.is_trusted(user, mail.sender_address)
         frame = frame_of(id, images=images)
-        blocked = 0 if images else sanitise(content.html).blocked
+        blocked = 0 if images else model.documents.of(user, id, content=content).blocked
     if mail.unread and model.mailboxes.mark_read(user, id):
         model.changed(user)
     return _Found(mail, content, frame, blocked)
