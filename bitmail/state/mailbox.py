@@ -82,6 +82,7 @@ class MailboxState(rx.State):
     is_grouped: bool = False
     is_loaded: bool = False
     _view: View | None = None
+    _page: str = ""
 
     @rx.event
     async def open(self) -> None:
@@ -89,7 +90,10 @@ class MailboxState(rx.State):
         view = View.of(self.router.url.path, self.router.url.query_parameters)
         if self._view is None or view.top != self._view.top:
             self.rows, self.marks, self.is_loaded = [], {}, False
-        self._view = view
+        page = self.router.session.session_id
+        if self.is_loaded and (view, page) == (self._view, self._page):
+            return  # another mail of it was opened, and what changes in it is told to this page
+        self._view, self._page = view, page
         await self._look()
 
     @rx.event
