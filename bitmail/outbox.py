@@ -382,7 +382,7 @@ class Outbox:
         return SentMail(entry.id, self._finish(entry, meanwhile), float(entry.data.get("not_before", "0")))
 
     def _finish(self, entry: Entry, meanwhile: Callable[[], None] = lambda: None) -> Submission:
-        """Submit what lies in Outbox. What need not wait for another is done beside it, for the author waits for all."""
+        """Submit what lies in Outbox. What need not wait is done beside it, for the author waits for all."""
         with ThreadPoolExecutor(2) as aside:
             doing = [aside.submit(meanwhile)]
             submission, changes = self._submit(entry)
