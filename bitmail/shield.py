@@ -176,7 +176,7 @@ class Shield:
             if session is not None and path in ("", LOG_IN):
                 return RedirectResponse(INBOX, 303)
             look = await look_of(session, accepted)
-            if look != AS_BUILT and scope["method"] in ("GET", "HEAD"):
+            if look != AS_BUILT and scope["method"] == "GET":
                 page = self._client / path.lstrip("/") / "index.html"
                 return packed(dressed(page, look), "text/html", encodings)
         elif _ENV_FILE.fullmatch(path):
