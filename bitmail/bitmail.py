@@ -23,11 +23,12 @@ from bitmail.live import Live
 from bitmail.monitor import Monitor
 from bitmail.operations import Operations
 from bitmail.pages import compose, contacts, login, mailbox, ops, settings, shell
-from bitmail.pages.words import _, lang
+from bitmail.pages.words import _, on_document
 from bitmail.shield import Shield
 from bitmail.state.compose import ComposeState
 from bitmail.state.contacts import ContactsState
 from bitmail.state.delivery import DeliveryState
+from bitmail.state.language import LanguageState
 from bitmail.state.login import LogInState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
@@ -89,7 +90,12 @@ def failed(exception: Exception) -> None:
 
 def around() -> rx.Component:
     """What every page is surrounded by, and what outlives it."""
-    return rx.fragment(lang(), shell.connection(), compose.windows())
+    return rx.fragment(
+        on_document("lang", LanguageState.tag),
+        on_document("data-theme", SessionState.theme),
+        shell.connection(),
+        compose.windows(),
+    )
 
 
 http = api()
@@ -146,7 +152,7 @@ app.add_page(
 app.add_page(
     ops.ops,
     route=routes.OPS,
-    title="Operations · BitMail",
+    title=shell.named(_("Operations")),
     on_load=[SessionState.enter, OpsState.open, SessionState.look, ComposeState.follow],
 )
 app.add_page(

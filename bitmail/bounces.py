@@ -7,7 +7,10 @@ import time
 from collections.abc import Callable
 
 from bitmail.accounts import Accounts
+from bitmail.catalogue import speaking
 from bitmail.mailboxes import Mailboxes
+from bitmail.preferences import PreferencesKept
+from bitmail.returned import told
 from bitmail.suppressions import Suppressions
 from mta.bounce import Bounce, bounce_message
 from mta.desk import Desk
@@ -29,6 +32,7 @@ class Bounces:
         accounts: Accounts,
         mailboxes: Mailboxes,
         suppressions: Suppressions,
+        preferences: PreferencesKept,
         domain: str,
         changed: Callable[[str], None],
         *,
@@ -38,6 +42,7 @@ class Bounces:
         Args:
             container: knows what came back.
             accounts, mailboxes, suppressions: whose it was, where it is told, and where it is remembered.
+            preferences: know in which language it is told.
             domain: our own.
             changed: called with the author's name when a message was filed.
             clock: the time in seconds since the epoch.
@@ -46,6 +51,7 @@ class Bounces:
         self._accounts = accounts
         self._mailboxes = mailboxes
         self._suppressions = suppressions
+        self._preferences = preferences
         self._domain = domain
         self._changed = changed
         self._clock = clock
@@ -95,6 +101,8 @@ class Bounces:
             return
         at = max(one.at for one in batch.returns)
         raw = self._container.raw(submission.id)
-        message = bounce_message(Bounce(batch.name, submission, failed, raw, at), self._domain)
+        bounce = Bounce(batch.name, submission, failed, raw, at)
+        with speaking(self._preferences.language(submission.owner)):
+            message = bounce_message(bounce, told(bounce), self._domain)
         if self._mailboxes.file(submission.owner, f"bounce-{batch.name}", message, at):
             self._changed(submission.owner)

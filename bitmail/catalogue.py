@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from enum import StrEnum
@@ -47,6 +49,16 @@ _spoken: ContextVar[Language] = ContextVar("language", default=Language.ENGLISH)
 def speak(language: Language) -> None:
     """Have this language count for the rest of the event or request."""
     _spoken.set(language)
+
+
+@contextmanager
+def speaking(language: Language) -> Iterator[None]:
+    """Have this language count inside, and then the one before again."""
+    token = _spoken.set(language)
+    try:
+        yield
+    finally:
+        _spoken.reset(token)
 
 
 def spoken() -> Language:

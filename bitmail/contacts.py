@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from bitmail.catalogue import _, decimal
+from bitmail.catalogue import _, decimal, ngettext
 from bitmail.drafts import storable
 from bitmail.errors import FieldError, NoSuchContact, Unsendable
 from bitmail.retelling import retold
@@ -114,7 +114,11 @@ class Contacts:
         if not words:
             return []
         groups = [
-            Suggestion(group, f"{len(members)} people", ", ".join(one.line for one in members))
+            Suggestion(
+                group,
+                ngettext("{count} person", "{count} people", len(members)),
+                ", ".join(one.line for one in members),
+            )
             for group in self.groups(user)
             if _begin(words, _words(group)) and (members := self.members(user, group))
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,8 @@ __all__ = ["COUNTED", "GROUPS", "PAGE", "Mail", "MailboxName", "Mailboxes", "Mov
 
 COUNTED = 100
 """Counts go up to here; beyond it a page says "99+"."""
+LOOKED_THROUGH = 3
+"""Pages of mails that one page of conversations is made of at most."""
 GROUPS = (
     ("user", "mailbox"),
     ("user", "mailbox", "unread"),
@@ -69,6 +72,57 @@ class Mailboxes:
         """
         wanted = {"user": user, "mailbox": str(mailbox)} | ({only.value: "1"} if only else {})
         return self._listed(wanted, before, newest_first=not oldest_first)
+
+    def conversations(
+        self,
+        user: str,
+        mailbox: str,
+        before: int | None = None,
+        *,
+        only: Only | None = None,
+        oldest_first: bool = False,
+    ) -> tuple[Page, dict[str, int]]:
+        """One page of a mailbox with one mail for each conversation: its newest there, unread if any of it there is.
+
+        To fill a page, no more than `LOOKED_THROUGH` pages of mails are looked through, so that a page may hold fewer
+        and still have one after it.
+
+        Args:
+            user, mailbox, before, only, oldest_first: as for `page`.
+
+        Returns:
+            The page, and how many mails each of its conversations has in all, up to a hundred.
+        """
+        wanted = {"user": user, "mailbox": str(mailbox)} | ({only.value: "1"} if only else {})
+        heads: list[Mail] = []
+        sizes: dict[str, int] = {}
+        for _round in range(LOOKED_THROUGH):
+            found = self._store.get(wanted, newest_first=not oldest_first, limit=PAGE + 1, before=before)
+            entries = found[:PAGE]
+            together = self._threads.members(user, (entry.data.get("thread", "") for entry in entries))
+            for entry in entries:
+                before, mails = entry.id, together.get(entry.data.get("thread", ""), [])
+                here = [mail for mail in mails if wanted.items() <= mail.data.items()] or [entry]
+                if here[0].id != entry.id:
+                    continue
+                heads.append(
+                    replace(Mail.of(entry), unread=any(mail.data.get("unread") == "1" for mail in here))
+                )
+                if mails:
+                    sizes[entry.data["thread"]] = len(mails)
+                if len(heads) == PAGE:
+                    break
+            has_more = len(found) > PAGE or before != (entries[-1].id if entries else before)
+            if len(heads) == PAGE or not has_more:
+                break
+        return Page(tuple(heads), before if has_more else None), sizes
+
+    def together(self, user: str, mailbox: str, ids: Sequence[int]) -> list[int]:
+        """The mails with these ids, and the others of their conversations that lie in the same mailbox."""
+        named = [entry for id in dict.fromkeys(ids) if (entry := self._find(user, id)) is not None]
+        members = self._threads.members(user, (entry.data.get("thread", "") for entry in named))
+        others = (mail for mails in members.values() for mail in mails if mail.data.get("mailbox") == mailbox)
+        return list(dict.fromkeys([*(entry.id for entry in named), *(mail.id for mail in others)]))
 
     def conversation(self, user: str, thread: str, before: int | None = None) -> Page:
         """One page of the mails of a thread, wherever they lie, newest first."""

@@ -17,6 +17,7 @@ from bitmail.audit import Action, Audit
 from bitmail.bounces import Bounces
 from bitmail.contacts import Contacts
 from bitmail.departure import Departure
+from bitmail.documents import Documents
 from bitmail.door import Client, Door
 from bitmail.drafts import Drafts, new_key
 from bitmail.errors import NoSuchMail
@@ -113,6 +114,7 @@ class MailModel:
         )
         self.folders = Folders(store)
         self.mailboxes = Mailboxes(store, blobs, index, self.folders)
+        self.documents = Documents(self.mailboxes)
         self.trusted = TrustedSenders(store)
         self.preferences = PreferencesKept(store)
         self.departure = Departure(store, blobs, index, self.accounts, self.audit)
@@ -141,7 +143,13 @@ class MailModel:
         self._lock = threading.Lock()
         self._watchers: list[Callable[[str], None]] = []
         self.bounces = Bounces(
-            container, self.accounts, self.mailboxes, self.suppressions, domain, container.announce
+            container,
+            self.accounts,
+            self.mailboxes,
+            self.suppressions,
+            self.preferences,
+            domain,
+            container.announce,
         )
         container.watch(self._status_changed)
         container.follow(self._changed)

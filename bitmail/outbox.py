@@ -7,6 +7,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -204,9 +205,16 @@ class Outbox:
         if not anyway:
             fields = {address.email: name for name in ("bcc", "cc", "to") for address in getattr(email, name)}
             self._warn(author, draft.key, recipients, fields)
-        sent = self._accept(author, draft.key, meaning, compose(email), recipients, now, data)
-        self._contacts.collect(author.name, email.recipients)
-        return sent
+        return self._accept(
+            author,
+            draft.key,
+            meaning,
+            compose(email),
+            recipients,
+            now,
+            data,
+            lambda: self._contacts.collect(author.name, email.recipients),
+        )
 
     @tracing.span("send")
     def send_raw(
@@ -347,6 +355,7 @@ class Outbox:
         recipients: tuple[str, ...],
         now: float,
         data: dict[str, str],
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> SentMail:
         if not self._store.get({"user": author.name, "send": key}, limit=1):
             self._quota.take(author.name, len(raw))
@@ -372,9 +381,26 @@ class Outbox:
             raise AlreadySent(
                 _("This mail was sent before, with other words in it. Write the change as a new mail.")
             )
-        return SentMail(entry.id, self._finish(entry), float(entry.data.get("not_before", "0")))
+        return SentMail(entry.id, self._finish(entry, meanwhile), float(entry.data.get("not_before", "0")))
 
-    def _finish(self, entry: Entry) -> Submission:
+    def _finish(self, entry: Entry, meanwhile: Callable[[], None] = lambda: None) -> Submission:
+        """Submit what lies in Outbox. What need not wait is done beside it, for the author waits for all."""
+        with ThreadPoolExecutor(2) as aside:
+            doing = [aside.submit(meanwhile)]
+            submission, changes = self._submit(entry)
+            doing.append(aside.submit(self._drafts.forget, entry.data["user"], entry.data["send"]))
+            self._store.update_by_id(entry.id, changes, expecting={"mailbox": MailboxName.OUTBOX.value})
+            for one in doing:
+                one.result()
+        if "not_before" not in entry.data:
+            self._release(entry)
+        else:
+            self._waiting.add(submission.id)
+            self._settle(Entry(entry.id, {**entry.data, **changes}))
+        self._container.announce(entry.data["user"])
+        return submission
+
+    def _submit(self, entry: Entry) -> tuple[Submission, dict[str, str]]:
         data = entry.data
         raw = self._blobs.get(data["blob"])
         if raw is None:
@@ -394,16 +420,7 @@ class Outbox:
                 fingerprint=data["meaning"],
             )
         )
-        changes = {"submission": submission.id}
-        self._store.update_by_id(entry.id, changes, expecting={"mailbox": MailboxName.OUTBOX.value})
-        self._drafts.forget(data["user"], data["send"])
-        if "not_before" not in data:
-            self._release(entry)
-        else:
-            self._waiting.add(submission.id)
-            self._settle(Entry(entry.id, {**data, **changes}))
-        self._container.announce(data["user"])
-        return submission
+        return submission, {"submission": submission.id}
 
 
 _WAITING: Match = {"mailbox": MailboxName.OUTBOX.value, "submission": ANY, "draft": ANY}

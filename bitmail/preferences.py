@@ -32,6 +32,13 @@ class Density(StrEnum):
     COMPACT = "compact"
 
 
+class Listing(StrEnum):
+    """What a row of a list stands for."""
+
+    MAILS = "mails"
+    CONVERSATIONS = "conversations"
+
+
 class Images(StrEnum):
     """When remote images are loaded."""
 
@@ -54,9 +61,10 @@ class Preferences:
         display_name: the name that others see beside the address, or "".
         zone: an IANA time zone, or "" for the browser's.
         language: the tag of one of ours, or "" for the browser's.
-        theme, density, images, editor: as said there.
+        theme, density, listing, images, editor: as said there.
         undo: seconds in which a mail can be called back.
         shortcuts: whether single keys do something.
+        spoken: the tag of the language that their browser asked for last, for what is told while no browser is open.
     """
 
     display_name: str = ""
@@ -68,6 +76,8 @@ class Preferences:
     undo: int = 10
     shortcuts: bool = True
     language: str = ""
+    spoken: str = Language.ENGLISH.value
+    listing: Listing = Listing.MAILS
 
 
 UNDO_CHOICES = (0, 5, 10, 20, 30)
@@ -85,6 +95,11 @@ class PreferencesKept:
         """The person's preferences; what they never set is as it is for everyone."""
         found = self._store.get(_whose(user), limit=1)
         return _read(found[0].data) if found else Preferences()
+
+    def language(self, user: str) -> Language:
+        """The language in which the person is told something while they are away."""
+        wanted = self.of(user)
+        return Language(wanted.language or wanted.spoken)
 
     def set(self, user: str, field: str, value: str) -> Preferences:
         """Change one preference.
@@ -130,6 +145,8 @@ def _changed(now: Preferences, field: str, value: str) -> Preferences:
             return replace(now, zone=value)
         case "language":
             return replace(now, language=_one_of(Language, value).value if value else "")
+        case "spoken":
+            return replace(now, spoken=_one_of(Language, value).value)
         case "undo":
             if value not in map(str, UNDO_CHOICES):
                 raise Refused(
@@ -142,6 +159,8 @@ def _changed(now: Preferences, field: str, value: str) -> Preferences:
             return replace(now, theme=_one_of(Theme, value))
         case "density":
             return replace(now, density=_one_of(Density, value))
+        case "listing":
+            return replace(now, listing=_one_of(Listing, value))
         case "images":
             return replace(now, images=_one_of(Images, value))
         case "editor":

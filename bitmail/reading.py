@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import io
 import zipfile
 from collections.abc import Awaitable, Callable, Iterable
@@ -16,7 +15,6 @@ from starlette.routing import Route
 
 from bitmail.current import off_loop, service, session_of
 from bitmail.errors import NoSuchMail
-from bitmail.sanitiser import sanitise
 from bitmail.sessions import Session
 from mta.email import Attachment
 from mta.parsed import ParsedMail
@@ -29,16 +27,6 @@ _FRAME = (
     "form-action 'none'; frame-ancestors 'self'; sandbox allow-same-origin allow-popups "
     "allow-popups-to-escape-sandbox"
 )
-_PAPER = """<!doctype html><html><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">
-<style>{css}</style><style>
-html{{color-scheme:light;background:#fff;color:#1c1e21}}
-body{{margin:0!important;padding:16px 20px!important;font:15px/1.55 system-ui,sans-serif;overflow-wrap:anywhere}}
-img{{max-width:100%}}pre{{white-space:pre-wrap}}
-blockquote{{margin:8px 0 8px 2px;padding-left:12px;border-left:2px solid #c9ccd1}}
-summary{{cursor:pointer;color:#5b616b;font-size:13px;padding:4px 0}}
-table{{max-width:100%}}a{{color:#0b57d0}}
-</style></head><body>{body}</body></html>"""
-
 Answer = Callable[[Request, Session], Awaitable[Response]]
 
 
@@ -82,10 +70,10 @@ def frame_of(id: int, *, images: bool) -> str:
 async def view(request: Request, session: Session) -> Response:
     """The HTML of a mail, as a document for a frame."""
     id, images = _id(request), request.query_params.get("images") == "1"
-    page = await off_loop(_document, session.user, id, images)
+    document = await off_loop(service().model.documents.of, session.user, id, images=images)
     policy = _FRAME.format(remote=" https: http:" if images else "")
     return Response(
-        page,
+        document.page,
         media_type="text/html; charset=utf-8",
         headers={
             "Content-Security-Policy": policy,
@@ -173,23 +161,6 @@ def _number(request: Request) -> int:
     if not number.isascii() or not number.isdecimal() or len(number) > 6:
         raise NoSuchMail("There is no such file in this mail.")
     return int(number)
-
-
-def _document(user: str, id: int, images: bool) -> str:
-    content = service().model.mailboxes.content(user, id)
-    numbers = {
-        found.content_id: number for number, found in enumerate(content.attachments) if found.content_id
-    }
-
-    def inline(content_id: str) -> str | None:
-        number = numbers.get(content_id)
-        return None if number is None else f"/mail/{id}/file/{number}?show=1"
-
-    markup = content.html
-    if markup is None:
-        markup = f'<pre style="font-family: inherit">{html.escape(content.text)}</pre>'
-    clean = sanitise(markup, images=images, inline=inline)
-    return _PAPER.format(css=clean.css, body=clean.html)
 
 
 def _archive(found: Iterable[Attachment]) -> bytes:

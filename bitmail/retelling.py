@@ -29,11 +29,26 @@ ADDRESSES = (
     N_("the part after the @ begins or ends with a dot"),
     N_("the part after the @ has two dots in a row"),
     N_("the part after the @ is longer than {most} characters"),
+    N_("the part after the @ has a name longer than {most} characters between its dots"),
+    N_("the part after the @ has a name that begins or ends with a hyphen"),
+    N_("the part after the @ has a character that no domain name has: {character}"),
+    N_("the part after the @ is not a valid international domain name"),
+    N_("the part before the @ has a character in it that cannot be seen ({code})"),
+    N_("the part after the @ has a character in it that cannot be seen ({code})"),
+    N_("the address has a character in it that cannot be seen ({code})"),
+    N_("the name has a control character in it ({code})"),
     N_("the name is longer than {most} characters"),
     N_("the address is longer than {most} characters"),
 )
 """What `mta.addresses` finds wrong in an address."""
 NOTICES = (
+    N_(
+        "Your mail “{subject}” to {recipient} was sent by {provider}. "
+        "An earlier attempt was unclear, so it may arrive twice."
+    ),
+    N_(
+        "Your mail to {recipient} was sent by {provider}. An earlier attempt was unclear, so it may arrive twice."
+    ),
     N_("Your mail “{subject}” to {recipient} was sent by {provider}."),
     N_("Your mail to {recipient} was sent by {provider}."),
     N_("Your mail “{subject}” to {recipient} has to wait; it will be tried again. {reason}"),
@@ -48,7 +63,30 @@ NOTICES = (
     N_("It stays unknown whether your mail to {recipient} was sent. {reason}"),
 )
 """What `mta.verdict` tells an author."""
-DETAILS = (N_("No provider can take it at the moment."),)
+CERTAIN = (
+    N_("It is certain now: your mail “{subject}” to {recipient} was sent."),
+    N_("It is certain now: your mail to {recipient} was sent."),
+    N_("It is certain now: your mail “{subject}” to {recipient} was delivered."),
+    N_("It is certain now: your mail to {recipient} was delivered."),
+    N_("Your mail “{subject}” to {recipient} came back. {reason}"),
+    N_("Your mail to {recipient} came back. {reason}"),
+    N_("Your mail “{subject}” to {recipient} could not be delivered. {reason}"),
+    N_("Your mail to {recipient} could not be delivered. {reason}"),
+    N_(
+        "Your mail “{subject}” to {recipient} was reported as spam there. Do not write to that address again."
+    ),
+    N_("Your mail to {recipient} was reported as spam there. Do not write to that address again."),
+)
+"""What `mta.reports` does."""
+DETAILS = (
+    N_("No provider can take it at the moment."),
+    N_("It was tried until its time was over. {reason}"),
+    N_("The service stopped during this attempt, so it may have been accepted."),
+    N_("No answer within {seconds} seconds."),
+    N_("The mail could not be filed in the mailbox."),
+    N_("There is no mailbox {recipient} here."),
+)
+"""Why a delivery came to nothing, where it is ours to say; what others say stays as they said it."""
 
 
 def retold(text: str) -> str:
@@ -69,10 +107,11 @@ def retold(text: str) -> str:
     return text
 
 
+def pattern_of(form: str) -> re.Pattern[str]:
+    """What recognises a text that was made of this form; a group for each name in braces."""
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(form)), re.DOTALL)
+
+
 @cache
 def _forms() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple((form, re.compile(_pattern(form), re.DOTALL)) for form in (*ADDRESSES, *NOTICES, *DETAILS))
-
-
-def _pattern(form: str) -> str:
-    return re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(form))
+    return tuple((form, pattern_of(form)) for form in (*ADDRESSES, *NOTICES, *CERTAIN, *DETAILS))

@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bitmail.current import SESSION_COOKIE, cookie, session_of
+from bitmail.dressing import AS_BUILT, dressed, look_of, packed, with_words
 from bitmail.packets import is_fit
 from bitmail.rates import Room, TooSlow, hurried, paced
 from bitmail.routes import GUARDED, HOOKS, INBOX, LOG_IN, way_in
@@ -164,20 +165,26 @@ class Shield:
         return hmac.new(self._secret, f"{session}\0{token}".encode(), hashlib.sha256).hexdigest()
 
     async def _own_answer(self, scope: Scope, headers: Headers) -> Response | None:
-        """What the shield answers itself: the way in for whoever comes, and the address the page connects to."""
-        path = scope["path"].rstrip("/")
+        """What the shield answers itself: the way in for whoever comes, a page that is not to look as it was built, and
+        the address the page connects to."""
+        path, cookies = scope["path"].rstrip("/"), headers.get("cookie", "")
+        accepted, encodings = headers.get("accept-language", ""), headers.get("accept-encoding", "")
         if path in ("", LOG_IN, *GUARDED):
-            known = await session_of(headers.get("cookie", "")) is not None
-            if not known and path != LOG_IN:
+            session = await session_of(cookies)
+            if session is None and path != LOG_IN:
                 return RedirectResponse(way_in(f"{path}?{scope['query_string'].decode('latin-1')}"), 303)
-            if known and path in ("", LOG_IN):
+            if session is not None and path in ("", LOG_IN):
                 return RedirectResponse(INBOX, 303)
+            look = await look_of(session, accepted)
+            if look != AS_BUILT and scope["method"] == "GET":
+                page = self._client / path.lstrip("/") / "index.html"
+                return packed(dressed(page, look), "text/html", encodings)
         elif _ENV_FILE.fullmatch(path):
             file = self._client / path.lstrip("/")
             if file.is_file():
-                return Response(
-                    self._addressed(file.read_text(), scope, headers), media_type="text/javascript"
-                )
+                look = await look_of(await session_of(cookies), accepted)
+                script = with_words(self._addressed(file.read_text(), scope, headers), look.language)
+                return packed(script.encode(), "text/javascript", encodings)
         return None
 
     def _is_secure(self, scope: Scope) -> bool:

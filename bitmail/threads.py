@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from mta.parsed import ParsedMail
-from store import JsonStore
+from store import Entry, JsonStore
 
 LOOKED_AT = 20
 """References that are looked up, the last ones: one that is here is enough."""
@@ -38,8 +38,12 @@ class Threads:
 
     def sizes(self, user: str, threads: Iterable[str]) -> dict[str, int]:
         """How many mails each of these threads has, up to `COUNTED`."""
+        return {thread: len(mails) for thread, mails in self.members(user, threads).items()}
+
+    def members(self, user: str, threads: Iterable[str]) -> dict[str, list[Entry]]:
+        """The mails of each of these threads, wherever they lie, newest first: the `COUNTED` newest."""
         return {
-            thread: len(self._store.get({"user": user, "thread": thread}, limit=COUNTED))
+            thread: self._store.get({"user": user, "thread": thread}, newest_first=True, limit=COUNTED)
             for thread in dict.fromkeys(threads)
             if thread
         }

@@ -79,6 +79,11 @@ class View:
         return f"folder-{self.folder}" if self.route == routes.FOLDER else ROUTES[self.route]
 
     @property
+    def can_be_grouped(self) -> bool:
+        """Whether a row of it may stand for a conversation."""
+        return bool(self.place) and self.route not in (routes.DRAFTS, routes.OUTBOX)
+
+    @property
     def top(self) -> View:
         """The first page of the same list."""
         return replace(self, before=None)

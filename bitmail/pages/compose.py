@@ -17,7 +17,6 @@ from bitmail.replies import Answer
 from bitmail.state.compose import ComposeState
 from bitmail.state.composer import COMPOSERS, Composer, FileRow, element_id
 from bitmail.state.message import MessageState
-from bitmail.state.session import SessionState
 from bitmail.state.toasts import Toast, ToastState
 
 SAVE_AFTER = 3000
@@ -37,7 +36,6 @@ def windows() -> rx.Component:
                 for slot, window in enumerate(COMPOSERS)
             ),
             class_name="composers",
-            custom_attrs={"data-theme": SessionState.theme},
         ),
         toasts(),
     )

@@ -6,6 +6,10 @@ import json
 
 import reflex as rx
 from reflex_base.components.component import NoSSRComponent
+from reflex_base.utils.imports import ImportVar
+
+from bitmail.catalogue import N_
+from bitmail.pages.words import ENV
 
 CONFIGURATION = {
     "buttons": "bold,italic,underline,strikethrough,|,ul,ol,|,paragraph,brush,|,link,hr,|,undo,redo",
@@ -30,8 +34,41 @@ CONFIGURATION = {
     "sourceEditor": "area",
     "beautifyHTML": False,
     "uploader": {"insertImageAsBase64URI": True},
+    "link": {"noFollowCheckbox": False, "modeClassName": False},
+    "language": "page",
     "disablePlugins": "add-new-line,speech-recognize,ai-assistant,xpath,stat,about,powered-by-jodit",
 }
+WORDS = (
+    *(N_("Bold"), N_("Italic"), N_("Underline"), N_("Strike through"), N_("Undo"), N_("Redo")),
+    *(N_("Insert Unordered List"), N_("Insert Ordered List"), N_("Insert format block")),
+    *(N_("Fill color or set the text color"), N_("Insert link"), N_("Insert Horizontal Line")),
+    *(
+        N_("Paragraph"),
+        N_("Heading 1"),
+        N_("Heading 2"),
+        N_("Heading 3"),
+        N_("Heading 4"),
+        N_("Quote"),
+        N_("Code"),
+    ),
+    *(N_("Default"), N_("Circle"), N_("Dot"), N_("Square"), N_("Lower Alpha"), N_("Upper Alpha")),
+    *(N_("Lower Greek"), N_("Lower Roman"), N_("Upper Roman"), N_("Background"), N_("Text")),
+    *(
+        N_("URL"),
+        N_("Open in new tab"),
+        N_("Insert"),
+        N_("Update"),
+        N_("Unlink"),
+        N_("Open link"),
+        N_("Edit link"),
+    ),
+    *(N_("Insert file"), N_("Edit"), N_("Delete"), N_("Horizontal align"), N_("Vertical align"), N_("Align")),
+    *(N_("Left"), N_("Center"), N_("Right"), N_("Normal"), N_("Top"), N_("Middle"), N_("Bottom")),
+    *(N_("Split"), N_("Merge"), N_("Add row"), N_("Add column"), N_("Press Alt for custom resizing")),
+    *(N_("Insert row above"), N_("Insert row below"), N_("Insert column before"), N_("Insert column after")),
+    *(N_("Delete row"), N_("Delete column"), N_("Delete table"), N_("Empty cell")),
+)
+"""What the editor says, as it names it itself: it looks these up where the page does."""
 NAME = "bitmailEditor"
 
 
@@ -49,4 +86,9 @@ class RichEditor(NoSSRComponent):
 
     def add_custom_code(self) -> list[str]:
         """The configuration, once for the module."""
-        return [f"const {NAME} = {json.dumps(CONFIGURATION)};"]
+        words = "i18n: {page: env.WORDS ?? {}}"
+        return [f"const {NAME} = {{...{json.dumps(CONFIGURATION)}, {words}}};"]
+
+    def add_imports(self) -> dict[str, ImportVar]:
+        """Where its words are found."""
+        return ENV

@@ -23,6 +23,7 @@ from bitmail.pages.elements import (
 from bitmail.pages.shell import menu, name_form
 from bitmail.pages.words import _
 from bitmail.places import MailboxName
+from bitmail.preferences import Listing
 from bitmail.search import LONGEST
 from bitmail.state.keys import SEARCH_ID, KeysState
 from bitmail.state.mailbox import MailboxState, Row
@@ -120,6 +121,23 @@ def search_bar(here: str) -> rx.Component:
                     ("files", _("Only with attachments"), "paperclip"),
                 )
             ),
+            rx.cond(
+                MailboxState.is_grouped,
+                choice(
+                    SHOW_ID,
+                    icon("rows-3"),
+                    _("Every mail on its own"),
+                    on_click=MailboxState.show(Listing.MAILS.value),
+                ),
+                choice(
+                    SHOW_ID,
+                    icon("messages-square"),
+                    _("Conversations"),
+                    on_click=MailboxState.show(Listing.CONVERSATIONS.value),
+                ),
+            )
+            if here not in (routes.DRAFTS, routes.OUTBOX)
+            else rx.fragment(),
             rx.el.p(_("Sort"), class_name="muted"),
             choice(SHOW_ID, icon("arrow-down"), _("Newest first"), on_click=MailboxState.show("newest")),
             choice(SHOW_ID, icon("arrow-up"), _("Oldest first"), on_click=MailboxState.show("oldest")),

@@ -7,6 +7,7 @@ import reflex as rx
 from bitmail import routes
 from bitmail.pages.elements import badge, icon, ready, skeleton
 from bitmail.pages.shell import menu, shell
+from bitmail.pages.words import _
 from bitmail.state.ops import KINDS, ContainerRow, EventRow, FoundRow, LifeRow, OpsState, Tile
 from mta.inquiry import By
 from mta.providers.options import MOST_WEIGHT
@@ -29,12 +30,12 @@ def ops() -> rx.Component:
     return shell(
         routes.OPS,
         rx.el.div(
-            menu(routes.OPS, "Operations"),
-            rx.el.h1("Operations", class_name="unseen"),
+            menu(routes.OPS, _("Operations")),
+            rx.el.h1(_("Operations"), class_name="unseen"),
             rx.el.div(
-                rx.el.strong("Operations"), class_name="bar wide", custom_attrs={"aria-hidden": "true"}
+                rx.el.strong(_("Operations")), class_name="bar wide", custom_attrs={"aria-hidden": "true"}
             ),
-            rx.el.div(
+            rx.el.article(
                 rx.cond(OpsState.problem != "", rx.el.p(OpsState.problem, class_name="says", role="alert")),
                 rx.cond(
                     OpsState.problem == "",
@@ -57,6 +58,7 @@ def ops() -> rx.Component:
                     ),
                 ),
                 class_name="ops",
+                lang="en",
             ),
             class_name="wide-pane",
         ),

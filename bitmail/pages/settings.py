@@ -141,6 +141,12 @@ def looks() -> rx.Component:
             [("normal", _("Normal")), ("compact", _("Compact"))],
         ),
         choice(
+            "listing",
+            _("Lists"),
+            SettingsState.listing,
+            [("mails", _("Every mail on its own")), ("conversations", _("One row for each conversation"))],
+        ),
+        choice(
             "shortcuts",
             _("Keyboard shortcuts"),
             rx.cond(SettingsState.shortcuts, "1", "0"),

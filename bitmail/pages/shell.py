@@ -48,7 +48,6 @@ def shell(here: str, *panes: rx.Component, is_open: rx.Var[bool] | bool = False)
         on_mount=SessionState.set_zone(ZONE),
         custom_attrs={
             "data-density": SessionState.density,
-            "data-theme": SessionState.theme,
             "data-shortcuts": rx.cond(SessionState.shortcuts, "1", "0"),
             "data-open": rx.cond(is_open, "1", "0"),
             "data-hydrated": rx.cond(rx.State.is_hydrated, "1", "0"),

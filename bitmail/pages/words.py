@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 
 import reflex as rx
+from reflex_base.utils.imports import ImportVar
 from reflex_base.vars import VarData
 
 from bitmail.state.language import LanguageState
+
+ENV = {"$/env.json": ImportVar(tag="env", is_default=True)}
+"""What the server tells a page as it comes: among it `WORDS`, those of its language where that is not English."""
 
 
 def _(text: str, /, **values: object) -> rx.Var[str]:
@@ -26,19 +30,20 @@ def in_words(text: rx.Var[str]) -> rx.Var[str]:
     return found._replace(merge_var_data=text._get_all_var_data())
 
 
-def lang() -> rx.Component:
-    """Says on the document which language it is in, once that is known."""
-    tag = LanguageState.tag
-    tell = f"() => {{ if ({tag!s}) document.documentElement.lang = {tag!s} }}"
+def on_document(attribute: str, value: rx.Var[str]) -> rx.Component:
+    """Sets an attribute of the document itself, once the value is known; until then it is as the page came."""
+    tell = f"() => {{ if ({value!s}) document.documentElement.setAttribute({json.dumps(attribute)}, {value!s}) }}"
     return rx.el.span(
-        hidden=True, custom_attrs={"ref": rx.Var(_js_expr=tell, _var_data=tag._get_all_var_data())}
+        hidden=True, custom_attrs={"ref": rx.Var(_js_expr=tell, _var_data=value._get_all_var_data())}
     )
 
 
 def _known(key: str) -> rx.Var[str]:
     words = LanguageState.words
     return rx.Var(
-        _js_expr=f"({words!s}[{key}] ?? {key})", _var_type=str, _var_data=words._get_all_var_data()
+        _js_expr=f"(({words!s} ?? env.WORDS)?.[{key}] ?? {key})",
+        _var_type=str,
+        _var_data=VarData.merge(words._get_all_var_data(), VarData(imports=ENV)),
     ).to(str)
 
 

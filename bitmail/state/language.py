@@ -8,12 +8,13 @@ from bitmail.catalogue import page_words, spoken
 
 
 class LanguageState(rx.State):
-    """What the browser looks words up in: nothing for English, which stands in the page."""
+    """What the browser looks words up in, once another language counts than that in which the page came."""
 
     tag: str = ""
-    words: dict[str, str] = {}  # noqa: RUF012 - Reflex copies the default for each client
+    words: dict[str, str] | None = None
 
     def _take(self) -> None:
         """Show the page in the language that counts for this event."""
-        if self.tag != spoken().value:
-            self.tag, self.words = spoken().value, page_words(spoken())
+        if self.tag and self.tag != spoken().value:
+            self.words = page_words(spoken())
+        self.tag = spoken().value

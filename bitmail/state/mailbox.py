@@ -15,6 +15,7 @@ from bitmail.current import caller, off_loop, service
 from bitmail.errors import NoSuchFolder, NoSuchMail
 from bitmail.mail import Mail, Only, Page
 from bitmail.places import MailboxName
+from bitmail.preferences import Listing
 from bitmail.view import View, number
 from bitmail.words import full_time, initials, names, short_time, summary
 from mta.submission import Submission
@@ -60,6 +61,7 @@ class _Loaded:
     submissions: Mapping[str, Submission]
     sizes: Mapping[str, int]
     folder: str
+    is_grouped: bool
     places: Mapping[str, str]
 
 
@@ -77,8 +79,10 @@ class MailboxState(rx.State):
     newest_href: str = ""
     all_href: str = ""
     list_href: str = routes.INBOX
+    is_grouped: bool = False
     is_loaded: bool = False
     _view: View | None = None
+    _page: str = ""
 
     @rx.event
     async def open(self) -> None:
@@ -86,7 +90,10 @@ class MailboxState(rx.State):
         view = View.of(self.router.url.path, self.router.url.query_parameters)
         if self._view is None or view.top != self._view.top:
             self.rows, self.marks, self.is_loaded = [], {}, False
-        self._view = view
+        page = self.router.session.session_id
+        if self.is_loaded and (view, page) == (self._view, self._page):
+            return  # another mail of it was opened, and what changes in it is told to this page
+        self._view, self._page = view, page
         await self._look()
 
     @rx.event
@@ -95,9 +102,14 @@ class MailboxState(rx.State):
         await self._refresh()
 
     @rx.event
-    def show(self, what: str) -> rx.event.EventSpec | None:
-        """Show only some of the mails, or all, or in another order."""
+    async def show(self, what: str) -> rx.event.EventSpec | None:
+        """Show only some of the mails, or all, or in another order, or a row for each conversation."""
         view = self._view or View()
+        if what in tuple(Listing):
+            await off_loop(service().model.set_preference, caller().user, "listing", what)
+            self._view = view.top
+            await self._look()
+            return rx.redirect(view.top.href()) if view.before else None
         if what in tuple(Only):
             return rx.redirect(replace(view.top, only=Only(what)).href())
         if what == "all":
@@ -139,6 +151,7 @@ class MailboxState(rx.State):
         self.typed, self.shown, self.empty = view.typed, _shown(view), _empty(view)
         self.older_href = replace(view, before=loaded.page.older).href() if loaded.page.older else ""
         self.newest_href = view.top.href() if view.before else ""
+        self.is_grouped = loaded.is_grouped
         self.all_href, self.list_href = view.plain.href(), view.href()
         self.is_loaded = True
 
@@ -154,10 +167,16 @@ def _thread_of(user: str, id: int) -> str:
 def _load(user: str, view: View, zone: ZoneInfo) -> _Loaded:
     model = service().model
     boxes, folder, places = model.mailboxes, "", {}
+    is_grouped = view.can_be_grouped and model.preferences.of(user).listing is Listing.CONVERSATIONS
+    sizes: dict[str, int] | None = None
     if view.thread:
         page = boxes.conversation(user, view.thread, view.before)
     elif view.route == routes.SEARCH:
         page = boxes.search(user, view.typed, zone, view.before)
+    elif is_grouped:
+        page, sizes = boxes.conversations(
+            user, view.place, view.before, only=view.only, oldest_first=view.oldest_first
+        )
     else:
         page = boxes.page(user, view.place, view.before, only=view.only, oldest_first=view.oldest_first)
     if view.route == routes.FOLDER:
@@ -168,17 +187,20 @@ def _load(user: str, view: View, zone: ZoneInfo) -> _Loaded:
     if not view.place:
         places = {folder.place: folder.name for folder in model.folders.all(user)}
     ids = [mail.submission for mail in page.mails if mail.submission]
-    sizes = {} if view.thread else boxes.sizes(user, [mail.thread for mail in page.mails])
-    return _Loaded(page, model.submissions(user, ids) if ids else {}, sizes, folder, places)
+    if sizes is None:
+        sizes = {} if view.thread else boxes.sizes(user, [mail.thread for mail in page.mails])
+    submissions = model.submissions(user, ids) if ids else {}
+    return _Loaded(page, submissions, sizes, folder, is_grouped, places)
 
 
 def _row(mail: Mail, view: View, loaded: _Loaded, now: float, zone: ZoneInfo) -> Row:
     people = [name for line in (mail.to, mail.cc, mail.bcc) for name in names(line)] if mail.is_own else []
     size = loaded.sizes.get(mail.thread, 0)
+    opened = replace(view.plain, thread=mail.thread) if loaded.is_grouped and size > 1 else view
     is_open_draft = mail.mailbox == MailboxName.DRAFTS
     return Row(
         id=mail.id,
-        href=routes.compose(mail.key) if is_open_draft else view.href(mail.id),
+        href=routes.compose(mail.key) if is_open_draft else opened.href(mail.id),
         who=_("To {names}", names=", ".join(people) or _("nobody yet")) if mail.is_own else mail.sender,
         initials=initials(people[0] if people else "" if mail.is_own else mail.sender),
         subject=mail.subject or _("No subject"),

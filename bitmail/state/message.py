@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -16,7 +17,6 @@ from bitmail.mail import Mail
 from bitmail.preferences import Images
 from bitmail.quotations import segments
 from bitmail.reading import File, files_of, frame_of
-from bitmail.sanitiser import sanitise
 from bitmail.unsubscribe import leave_list
 from bitmail.words import file_size, full_time, initials
 from mta.parsed import ParsedMail
@@ -68,8 +68,8 @@ class MessageState(rx.State):
     _sender: str = ""
 
     @rx.event
-    async def open(self) -> None:
-        """The address names a mail to show, or none."""
+    async def open(self) -> AsyncIterator[None]:
+        """The address names a mail to show, or none. That it is read is written down once it is shown."""
         asked = self.router.url.query_parameters.get(routes.OPENED, "")
         if not asked.isascii() or not asked.isdecimal() or len(asked) > 18:
             self._close()
@@ -82,6 +82,9 @@ class MessageState(rx.State):
             self.missing = str(missing)
             return
         self._show(found, ZoneInfo(me.zone))
+        if found.mail.unread:
+            yield
+            await off_loop(_mark_read, me.user, found.mail.id)
 
     @rx.event
     def show_images(self) -> None:
@@ -157,10 +160,14 @@ def _load(user: str, id: int) -> _Found:
         always = model.preferences.of(user).images is Images.ALWAYS
         images = always or model.trusted.is_trusted(user, mail.sender_address)
         frame = frame_of(id, images=images)
-        blocked = 0 if images else sanitise(content.html).blocked
-    if mail.unread and model.mailboxes.mark_read(user, id):
-        model.changed(user)
+        blocked = 0 if images else model.documents.of(user, id, content=content).blocked
     return _Found(mail, content, frame, blocked)
+
+
+def _mark_read(user: str, id: int) -> None:
+    model = service().model
+    if model.mailboxes.mark_read(user, id):
+        model.changed(user)
 
 
 def _file_row(id: int, file: File) -> FileRow:

@@ -94,12 +94,12 @@ class SelectionState(MailboxState):
         """Do something with one mail, or with the selected ones when none is named."""
         if what not in tuple(Act):
             return None
-        return await self._act(Act(what), self._named(id))
+        return await self._act(Act(what), await self._meant(self._named(id), what))
 
     @rx.event
     async def move(self, to: str, id: int = 0) -> Any:
         """Move one mail, or the selected ones when none is named."""
-        return await self._move(self._named(id), to)
+        return await self._move(await self._meant(self._named(id)), to)
 
     @rx.event
     async def drop(self, address: str, to: str) -> Any:
@@ -107,7 +107,8 @@ class SelectionState(MailboxState):
         dropped = _mail_of(address)
         if not dropped:
             return None
-        return await self._move(self.selected if dropped in self.selected else [dropped], to)
+        named = self.selected if dropped in self.selected else [dropped]
+        return await self._move(await self._meant(named), to)
 
     @rx.event
     async def undo(self) -> None:
@@ -153,6 +154,13 @@ class SelectionState(MailboxState):
     def _named(self, id: object) -> list[int]:
         one = number(id)
         return [one] if one else self.selected[:MOST]
+
+    async def _meant(self, ids: Sequence[int], what: str = "") -> Sequence[int]:
+        """These mails; where a row stands for a conversation, all of it that lies here. A star is of one mail."""
+        if not self.is_grouped or not ids or what in (Act.STAR, Act.UNSTAR):
+            return ids
+        found = await off_loop(service().model.mailboxes.together, caller().user, self.place, ids)
+        return found[:MOST]
 
     async def _act(self, what: Act, ids: Sequence[int]) -> Any:
         boxes, me = service().model.mailboxes, caller()

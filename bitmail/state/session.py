@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import reflex as rx
 
 from bitmail import routes
-from bitmail.catalogue import chosen, speak
+from bitmail.catalogue import chosen, speak, spoken
 from bitmail.current import caller, off_loop, service
 from bitmail.errors import Refused
 from bitmail.mailboxes import COUNTED
@@ -64,7 +64,7 @@ class SessionState(rx.State):
     folder_problem: str = ""
     shortcuts: bool = True
     density: str = "normal"
-    theme: str = "system"
+    theme: str = ""
     notices: list[ShownNotice] = []  # noqa: RUF012
     _last_notice: int = -1
 
@@ -77,6 +77,8 @@ class SessionState(rx.State):
         if wanted.language != me.language:
             await off_loop(running.model.sessions.set_language, me, wanted.language)
             speak(chosen(wanted.language, self.router.headers.accept_language))
+        if not wanted.language and wanted.spoken != spoken().value:
+            await off_loop(running.model.preferences.set, me.user, "spoken", spoken().value)
         (await self.get_state(LanguageState))._take()
         account = running.model.accounts.account(me.user)
         self.name, self.address, self.initials = account.name, account.address, initials(account.name)

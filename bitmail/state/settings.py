@@ -115,6 +115,7 @@ class SettingsState(rx.State):
     language: str = ""
     theme: str = "system"
     density: str = "normal"
+    listing: str = "mails"
     images: str = "ask"
     editor: str = "plain"
     undo: str = "10"
@@ -360,6 +361,7 @@ class SettingsState(rx.State):
     def _take(self, wanted: Preferences) -> None:
         self.display_name, self.zone, self.language = wanted.display_name, wanted.zone, wanted.language
         self.theme, self.density = wanted.theme.value, wanted.density.value
+        self.listing = wanted.listing.value
         self.images, self.editor = wanted.images.value, wanted.editor.value
         self.undo, self.shortcuts = str(wanted.undo), wanted.shortcuts
 

@@ -63,6 +63,18 @@ class Later:
         return [mail.subject for mail in self.service.model.mailboxes.page("ada", MailboxName.INBOX).mails]
 
 
+def test_the_author_is_told_in_the_language_they_read(tmp_path: Path) -> None:
+    later = Later(tmp_path)
+    later.service.model.preferences.set("ada", "spoken", "da")
+    later.report(later.send("a@example.com"), Status.BOUNCED, permanent=True)
+    later.service.post_room.round()
+    later.service.model.preferences.set("ada", "language", "en")
+    later.report(later.send("b@example.com"), Status.BOUNCED, permanent=True)
+    later.service.post_room.round()
+    assert later.inbox() == ["Not delivered: Plans", "Ikke leveret: Plans"]
+    later.service.stop()
+
+
 def test_a_list_when_many_bounce_then_one_message_and_each_address_remembered(tmp_path: Path) -> None:
     later = Later(tmp_path)
     submission = later.send(*(f"p{number}@example.com" for number in range(300)))

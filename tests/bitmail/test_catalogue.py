@@ -154,6 +154,45 @@ def test_what_is_wrong_with_an_address_is_said_in_danish(wrong: str) -> None:
     assert retold(error.value.reason) != error.value.reason
 
 
+def reasons() -> set[str]:
+    """Whatever `mta.addresses` may find wrong, with something in its places."""
+    tree = ast.parse((ROOT / "mta/addresses.py").read_text())
+    texts = [
+        value
+        for node in ast.walk(tree)
+        for value in (
+            node.args[1:]
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "BadAddress"
+            else [node.value]
+            if isinstance(node, ast.Return)
+            else []
+        )
+    ]
+    parts = ("the part before the @", "the part after the @", "the address")
+    return {
+        "".join(str(one.value) if isinstance(one, ast.Constant) else _put(one, part) for one in text.values)
+        if isinstance(text, ast.JoinedStr)
+        else str(text.value)
+        for text in texts
+        if isinstance(text, (ast.JoinedStr, ast.Constant))
+        for part in (parts if _is_of_any_part(text) else parts[1:2])
+    }
+
+
+def _is_of_any_part(text: ast.expr) -> bool:
+    return "cannot be seen" in ast.unparse(text)
+
+
+def _put(place: ast.expr, part: str) -> str:
+    return part if "{part}" in ast.unparse(place) else "U+0000"
+
+
+def test_whatever_may_be_wrong_with_an_address_is_said_in_danish() -> None:
+    found = {reason for reason in reasons() if " " in reason and not reason.startswith("U+")}
+    assert len(found) > 20
+    assert {reason for reason in found if retold(reason) == reason} == set()
+
+
 def test_a_notice_is_retold_with_its_reason_and_unknown_words_stay() -> None:
     told = retold(
         "Your mail “Lunch” to a@example.com could not be sent yet; it will be tried again. "

@@ -99,6 +99,27 @@ def test_delete_goes_to_trash_and_only_from_the_list_of_trash_for_good(service: 
     assert lying(service, MailboxName.TRASH) == []
 
 
+def test_a_row_of_conversations_opens_its_conversation_and_is_archived_as_a_whole(service: Service) -> None:
+    heads = ("Message-ID: <a@x>", "Message-ID: <b@x>\r\nReferences: <a@x>", "Message-ID: <c@x>")
+    for head in heads:
+        raw = f"From: g@example.com\r\nTo: ada@localhost\r\nSubject: Plans\r\n{head}\r\n\r\nx".encode()
+        service.model.mailboxes.file("ada", head, raw, 1.0)
+    alone, second, first = lying(service, MailboxName.INBOX)
+    thread = service.model.mailboxes.mail("ada", first).thread
+
+    async def play(call: Call) -> tuple[Told, Told]:
+        await call(MailboxState, "open")
+        shown = merged(await call(MailboxState, "show", what="conversations"), MailboxState)
+        done = merged(await call(SelectionState, "act", what="archive", id=second), SelectionState)
+        return shown, done
+
+    shown, done = played(service, play)
+    assert [(row.id, row.thread_size) for row in shown["rows"]] == [(alone, ""), (second, "2")]
+    assert shown["rows"][1].href == f"/inbox?thread={thread}&mail={second}"
+    assert done["done"] == "2 mails moved to Archive."
+    assert lying(service, MailboxName.INBOX) == [alone]
+
+
 def test_a_list_says_what_it_shows_and_finds_and_where_it_lies(service: Service) -> None:
     ids = file(service, 3)
     service.model.mailboxes.set_starred("ada", [ids[0]], True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,11 +13,11 @@ from sqlalchemy import text
 
 from bitmail.drafts import Draft
 from bitmail.errors import NoSuchFolder, NoSuchMail, Refused
-from bitmail.mailboxes import COUNTED, PAGE, MailboxName, Only
+from bitmail.mailboxes import COUNTED, LOOKED_THROUGH, PAGE, MailboxName, Only
 from bitmail.places import MOST_FOLDERS, Folders
 from bitmail.service import Service
 from bitmail.threads import Threads
-from store import Blobs, MemoryStore, SearchIndex
+from store import Blobs, Entry, MemoryStore, SearchIndex
 from store.blobs import GRACE
 from tests.store.steps import steps_of
 
@@ -262,6 +263,60 @@ def test_threads_when_a_mail_is_sent_and_answered_then_both_are_one_thread(
     answer = file(in_reply_to=message_id, subject="Re: Hi")
     boxes = service.model.mailboxes
     assert boxes.mail("ada", answer).thread == boxes.mail("ada", sent.id).thread != ""
+
+
+def test_conversations_when_a_thread_has_many_mails_then_its_newest_stands_for_it(
+    service: Service, file: File
+) -> None:
+    first = file(message_id="<a@x>", subject="a")
+    alone = file(message_id="<z@x>", subject="z")
+    second = file(message_id="<b@x>", references="<a@x>", subject="b")
+    boxes = service.model.mailboxes
+    boxes.mark_read("ada", second)
+    thread = boxes.mail("ada", first).thread
+    page, sizes = boxes.conversations("ada", INBOX)
+    assert [(mail.id, mail.unread) for mail in page.mails] == [(second, True), (alone, True)]
+    assert sizes[thread] == 2
+    assert [mail.id for mail in boxes.conversations("ada", INBOX, oldest_first=True)[0].mails] == [
+        alone,
+        second,
+    ]
+    assert [mail.id for mail in boxes.conversations("ada", INBOX, only=Only.UNREAD)[0].mails] == [
+        alone,
+        first,
+    ]
+    assert boxes.together("ada", INBOX, [second]) == [second, first]
+    assert boxes.together("eve", INBOX, [second]) == []
+    boxes.move("ada", [second], ARCHIVE)
+    assert [mail.id for mail in boxes.conversations("ada", INBOX)[0].mails] == [alone, first]
+    assert boxes.together("ada", INBOX, [first]) == [first]
+
+
+def test_conversations_of_a_large_mailbox_ask_the_store_no_more_than_those_of_a_small(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"user": "ada", "mailbox": "INBOX", "blob": "", "indexed": "1", "date": "1.0"}
+    service.store.put_many([row | {"thread": f"{n % 1000}"} for n in range(5000)])
+    seen, asked, before = [], [], None
+    real = service.store.get
+
+    def counted(*args: Any, **how: Any) -> list[Entry]:
+        found = real(*args, **how)
+        asked.append(len(found))
+        return found
+
+    monkeypatch.setattr(service.store, "get", counted)
+    while True:
+        page, sizes = service.model.mailboxes.conversations("ada", INBOX, before)
+        seen += [mail.thread for mail in page.mails]
+        assert all(size == 5 for size in sizes.values())
+        assert len(asked) <= LOOKED_THROUGH * (PAGE + 1)
+        assert sum(asked) <= LOOKED_THROUGH * PAGE * 7
+        asked.clear()
+        if page.older is None:
+            break
+        before = page.older
+    assert sorted(seen) == sorted({f"{n}" for n in range(1000)})
 
 
 def test_counts_when_there_are_very_many_then_they_stop_counting() -> None:

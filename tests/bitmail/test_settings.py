@@ -17,7 +17,7 @@ from bitmail.current import SESSION_COOKIE
 from bitmail.door import Client
 from bitmail.errors import LogInRefused, NoSuchMail, Refused
 from bitmail.mailboxes import MailboxName
-from bitmail.preferences import Density, Editor, Images, Preferences, Theme
+from bitmail.preferences import Density, Editor, Images, Listing, Preferences, Theme
 from bitmail.service import Service
 from bitmail.state.settings import SettingsState
 from bitmail.tokens import Scope
@@ -42,6 +42,8 @@ def test_preferences_are_each_persons_own_and_begin_as_everyones(service: Servic
         ("undo", "30"),
         ("shortcuts", "0"),
         ("language", "da"),
+        ("spoken", "da"),
+        ("listing", "conversations"),
     ):
         kept.set("ada", field, value)
     assert kept.of("ada") == Preferences(
@@ -54,6 +56,8 @@ def test_preferences_are_each_persons_own_and_begin_as_everyones(service: Servic
         30,
         False,
         "da",
+        "da",
+        Listing.CONVERSATIONS,
     )
     assert kept.of("eve") == Preferences()
     assert service.store.count({"kind": "preferences"}) == 1

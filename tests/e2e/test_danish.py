@@ -8,11 +8,16 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from bitmail.catalogue import Language, page_words
+from bitmail.catalogue import Language, catalogue
+from bitmail.routes import CONTACTS, FOLDER, GUARDED, INBOX, SEARCH
 from tests.e2e.server import Server
 from tests.e2e.test_the_whole_path import PASSWORD, log_in
 
-SAME = {english for english, danish in page_words(Language.DANISH).items() if english == danish}
+ENGLISH = {
+    str(message.id) for message in catalogue(Language.DANISH) if isinstance(message.id, str) and message.id
+}
+SAME = {str(message.string) for message in catalogue(Language.DANISH)}
+"""What also is Danish, of the same or another text."""
 
 
 @pytest.fixture
@@ -28,12 +33,43 @@ def danish(browser: Browser) -> Iterator[Page]:
 
 
 def no_english_remains(page: Page) -> None:
-    """No text of the catalogue stands on the page as it is in English."""
-    shown = set(page.locator("body").inner_text().splitlines())
+    """No text of the catalogue stands on the page as it is in English, hidden ones among them."""
+    shown = set(
+        page.locator("body").evaluate(
+            "body => [...body.querySelectorAll('*:not(script):not(style):not([lang=en] *):not([value=en])')]"
+            ".flatMap(one => [...one.childNodes]).filter(one => one.nodeType === 3)"
+            ".map(one => one.data.trim()).filter(text => text)"
+        )
+    )
     named = page.locator("[aria-label], [title], [placeholder]").evaluate_all(
         "all => all.flatMap(one => ['aria-label', 'title', 'placeholder'].map(name => one.getAttribute(name) ?? ''))"
     )
-    assert not (shown | set(named)) & (set(page_words(Language.DANISH)) - SAME - {"Dansk"})
+    assert not (shown | set(named)) & (ENGLISH - SAME - {"Dansk"})
+
+
+PLACES = (
+    *GUARDED,
+    f"{SEARCH}?q=x",
+    f"{CONTACTS}?contact=new",
+    f"{INBOX}?mail=1",
+    f"{FOLDER}?id=1",
+    "/inbox?only=unread",
+)
+
+
+def test_no_page_shows_a_dane_english(danish: Page, server: Server) -> None:
+    page = danish
+    page.goto(server.url)
+    page.get_by_label("Navn", exact=True).fill("Birgit")
+    page.get_by_label("Adgangskode").fill(PASSWORD)
+    page.get_by_role("button", name="Log ind").click()
+    expect(page.get_by_text("Ingen mail her endnu.")).to_be_visible()
+    for place in PLACES:
+        page.goto(f"{server.url}{place}")
+        expect(page.locator("[data-hydrated='1']")).to_be_attached()
+        expect(page.locator(".skeleton")).to_have_count(0)
+        no_english_remains(page)
+        assert page.title().endswith(" · BitMail")
 
 
 def test_a_dane_logs_in_sends_reads_is_refused_and_switches_to_english_and_back(
@@ -101,4 +137,35 @@ def test_a_dane_who_names_nobody_to_send_to_is_told_so(danish: Page, server: Ser
     page.get_by_role("textbox", name="Emne").fill("Frokost")
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.get_by_text("Der er endnu ingen at sende til.")).to_be_visible()
+    no_english_remains(page)
+
+
+def test_the_rich_editor_speaks_danish(danish: Page, server: Server) -> None:
+    page = danish
+    page.goto(server.url)
+    page.get_by_label("Navn", exact=True).fill("Sofie")
+    page.get_by_label("Adgangskode").fill(PASSWORD)
+    page.get_by_role("button", name="Log ind").click()
+    expect(page.get_by_text("Ingen mail her endnu.")).to_be_visible()
+    page.get_by_role("button", name="Skriv", exact=True).first.click()
+    page.get_by_role("button", name="Formateret tekst").click()
+    expect(page.get_by_role("button", name="Fed", exact=True)).to_be_visible()
+    no_english_remains(page)
+    page.get_by_role("button", name="Indsæt link", exact=True).click()
+    expect(page.get_by_text("Åbn i en ny fane")).to_be_visible()
+    no_english_remains(page)
+
+
+def test_an_address_that_is_none_is_refused_in_danish(danish: Page, server: Server) -> None:
+    page = danish
+    page.goto(server.url)
+    page.get_by_label("Navn", exact=True).fill("Mette")
+    page.get_by_label("Adgangskode").fill(PASSWORD)
+    page.get_by_role("button", name="Log ind").click()
+    expect(page.get_by_text("Ingen mail her endnu.")).to_be_visible()
+    page.get_by_role("button", name="Skriv", exact=True).first.click()
+    field = page.get_by_role("textbox", name="Til", exact=True)
+    field.fill("grete@-example.com")
+    field.press("Enter")
+    expect(page.get_by_text("der begynder eller slutter med en bindestreg").first).to_be_attached()
     no_english_remains(page)

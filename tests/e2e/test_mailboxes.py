@@ -236,3 +236,31 @@ def test_a_narrow_window_shows_one_pane_and_back_returns_to_the_list(
     page.get_by_role("link", name="Archive").locator("visible=true").click()
     expect(page.get_by_text("Nothing archived yet")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_list_of_conversations_has_one_row_for_each_and_opens_all_of_it(
+    page: Page, server: Server, fill: Fill
+) -> None:
+    fill("tove", 2)
+    log_in(page, server.url, "tove")
+    row(page, "Notes 1").click()
+    button(page, "Reply").click()
+    page.get_by_role("textbox", name="Message").fill("An answer")
+    button(page, "Send").click()
+    place(page, "Inbox").click()
+    expect(rows(page)).to_have_count(3)
+    button(page, "Show and sort").click()
+    button(page, "Conversations").click()
+    expect(rows(page)).to_have_count(2)
+    talk = row(page, "Notes 1")
+    expect(talk.locator(".size")).to_have_text("4")
+    talk.click()
+    expect(page.get_by_text("All mails of this conversation")).to_be_visible()
+    expect(rows(page)).to_have_count(4)
+    place(page, "Inbox").click()
+    expect(rows(page)).to_have_count(2)
+    page.reload()
+    expect(rows(page)).to_have_count(2)
+    button(page, "Show and sort").click()
+    button(page, "Every mail on its own").click()
+    expect(rows(page)).to_have_count(3)

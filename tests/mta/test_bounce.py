@@ -6,9 +6,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage, Message
 from typing import cast
 
-import pytest
-
-from mta.bounce import LISTED, Bounce, advice, bounce_message
+from mta.bounce import Bounce, Told, bounce_message
 from mta.outcomes import Status
 from mta.parsed import parse
 from mta.submission import Delivery, Submission
@@ -20,6 +18,9 @@ HEAD = (
 ).encode()
 
 
+TOLD = Told("Mail Delivery System", "Not delivered: Grüße", "Your mail “Grüße” could not be delivered.\n")
+
+
 def delivery(recipient: str, detail: str, status: Status = Status.BOUNCED) -> Delivery:
     return Delivery(f"id-{recipient}", recipient, status, "ses", detail, NOW)
 
@@ -27,7 +28,7 @@ def delivery(recipient: str, detail: str, status: Status = Status.BOUNCED) -> De
 def made(*failed: Delivery, total: int = 0) -> tuple[EmailMessage, bytes]:
     others = tuple(delivery(f"x{number}@example.org", "", Status.SENT) for number in range(total))
     submission = Submission("s", "k", "ann", "ann@example.com", "Grüße", NOW - 60, (*failed, *others))
-    raw = bounce_message(Bounce("batch", submission, failed, HEAD, NOW), "example.com")
+    raw = bounce_message(Bounce("batch", submission, failed, HEAD, NOW), TOLD, "example.com")
     return message_from_bytes(raw, policy=policy.default), raw
 
 
@@ -42,10 +43,7 @@ def test_a_bounce_message_when_read_by_others_then_a_report_as_the_rfc_asks() ->
     assert message.get_content_type() == "multipart/report"
     assert message.get_param("report-type") == "delivery-status"
     words, status, head = cast("list[EmailMessage]", message.get_payload())
-    text = words.get_content()
-    assert "“Grüße” of 15 January 2027, 07:59 UTC could not be delivered to 1 of its 3 recipients" in text
-    assert "550 5.1.1 no such user." in text
-    assert "typing mistake" in text
+    assert words.get_content().splitlines() == TOLD.text.splitlines()
     about, recipient = cast("list[Message]", status.get_payload())
     assert status.get_content_type() == "message/delivery-status"
     assert about["Reporting-MTA"] == "dns; example.com"
@@ -64,16 +62,14 @@ def test_a_bounce_message_when_shown_by_us_then_the_words_are_its_text() -> None
     mail = parse(raw)
     assert mail.sender is not None
     assert mail.sender.name == "Mail Delivery System"
-    assert "could not be delivered to its recipient" in mail.text
+    assert "“Grüße” could not be delivered" in mail.text
     assert not mail.damaged
 
 
-def test_a_bounce_message_when_thousands_fail_then_some_in_words_and_all_in_the_report() -> None:
+def test_a_bounce_message_when_thousands_fail_then_all_in_the_report() -> None:
     failed = [delivery(f"p{number}@example.net", "mailbox full") for number in range(3000)]
     message, _ = made(*failed, total=10)
-    words, status, _ = cast("list[EmailMessage]", message.get_payload())
-    assert words.get_content().count("@example.net") == LISTED
-    assert "And 2,950 more" in words.get_content()
+    _, status, _ = cast("list[EmailMessage]", message.get_payload())
     assert len(cast("list[Message]", status.get_payload())) == 3001
 
 
@@ -82,20 +78,3 @@ def test_a_recipient_beyond_ascii_when_reported_then_in_the_form_for_seven_bits(
     _, status, _ = cast("list[EmailMessage]", message.get_payload())
     assert raw.isascii()
     assert "utf-8; \\x{FC}ser@example.net" in status.as_string()
-
-
-@pytest.mark.parametrize(
-    ("detail", "word"),
-    [
-        ("550 5.1.1 unknown", "typing"),
-        ("552 5.2.2 over quota", "full"),
-        ("The mailbox of this user is full.", "full"),
-        ("552 5.3.4 Message size exceeds limit", "large"),
-        ("554 5.7.1 rejected", "does not want"),
-        ("550 No such recipient", "typing"),
-        ("", "again"),
-        ("550 5.9.9 strange", "again"),
-    ],
-)
-def test_advice_when_a_reason_is_known_then_what_to_do_about_it(detail: str, word: str) -> None:
-    assert word in advice(delivery("bob@example.net", detail))
