@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from store import Database
 from tests.browser import chromium
 from tests.deploy import page
 from tests.deploy.debian import bare_root, why_not
-from tests.deploy.machines import NETWORK, Lab, lab
+from tests.deploy.machines import NETWORK, Lab, in_memory, lab
 from tests.deploy.project import DOMAIN, Project, clone
 from tests.store.postgres import private_postgres
 
@@ -63,9 +63,14 @@ def hosts() -> Iterator[Stage]:
     if reason := why_not():
         pytest.skip(reason)
     # Not a folder of pytest's, to which the database's account has no way.
-    with tempfile.TemporaryDirectory(prefix="bitmail-lab-") as name, ThreadPoolExecutor(1) as aside:
+    with (
+        tempfile.TemporaryDirectory(prefix="bitmail-lab-") as name,
+        ExitStack() as cleaning,
+        ThreadPoolExecutor(1) as aside,
+    ):
         folder = Path(name)
         folder.chmod(0o755)
+        cleaning.enter_context(in_memory(folder))
         lower = aside.submit(bare_root)
         access = folder / "pg_hba.conf"
         access.write_text(f"local all all trust\nhost all all {NETWORK}.0/24 trust\n")

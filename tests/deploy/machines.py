@@ -17,6 +17,8 @@ from pathlib import Path
 NETWORK = "192.0.2"
 """Of the addresses in deploy/hosts.example.toml."""
 PATIENCE = 60.0
+PLENTY = 8 << 30
+"""Octets of memory of which hosts may have half."""
 CLONE_NEWNET = 0x40000000
 SIGRTMIN_POWER_OFF = signal.SIGRTMIN + 4
 
@@ -207,6 +209,20 @@ def lab(folder: Path, lower: Path, machines: Mapping[str, int], account: str) ->
             machine.boot()
             cleaning.callback(machine.power_off)
         yield Lab(made, f"{NETWORK}.1", identity)
+
+
+@contextmanager
+def in_memory(folder: Path) -> Iterator[None]:
+    """Keep what is written into a folder in memory, where there is plenty: hosts write much, and for minutes only."""
+    there = int(Path("/proc/meminfo").read_text().partition("MemAvailable:")[2].split()[0]) * 1024
+    if there < PLENTY:
+        yield
+        return
+    _run("mount", "-t", "tmpfs", "-o", f"mode=755,size={PLENTY // 2}", "tmpfs", str(folder))
+    try:
+        yield
+    finally:
+        _run("umount", "--lazy", str(folder))
 
 
 def _furnish(folder: Path, lower: Path, name: str, account: str, cleaning: ExitStack) -> Path:
