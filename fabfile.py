@@ -143,7 +143,7 @@ def test(context, only=""):  # noqa: PT028 - a task, not a test
     except BrowserError as error:
         sys.exit(str(error))
     become(
-        ["-m", "pytest", *(shlex.split(only) or ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"])]
+        ["-m", "pytest", *(shlex.split(only) or ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"])]
     )
 
 
