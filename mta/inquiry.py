@@ -12,8 +12,9 @@ from enum import StrEnum
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, TextClause, and_, bindparam, select, text
 
+from mta.acceptance import TIME_DIGITS
 from mta.outcomes import Status
-from mta.spool import TIME_DIGITS, Spool
+from mta.spool import Spool
 from mta.submission import Submission
 from mta.tables import SUBJECT_CHARACTERS, attempts, deliveries, submissions
 from store.database import Database

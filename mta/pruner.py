@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
-from mta.spool import deliveries_of, oldest_id
+from mta.acceptance import oldest_id
+from mta.records import deliveries_of
 from mta.summary import pack
 from mta.tables import chores, deliveries, submissions, traces
 from store.database import Database

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import re
-import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
+from mta.acceptance import TIME_DIGITS, Acceptance, accept, acceptance_of, as_accepted
 from mta.calls import add_calls
 from mta.errors import KeyConflict
 from mta.events import StatusChange
-from mta.outcomes import Outcome, Status
-from mta.statements import arrays, insertion
-from mta.submission import Attempt, Delivery, NewSubmission, Submission
-from mta.summary import unpack
-from mta.tables import attempts, deliveries, submissions, traces
-from mta.tree import is_plain, needs_mime, read_tree
+from mta.outcomes import Status
+from mta.records import DELIVERY_COLUMNS, delivery_of, submissions_of
+from mta.submission import Delivery, NewSubmission, Submission
+from mta.tables import deliveries, submissions, traces
 from store.database import Database
-from store.driver import Driver
 
-TIME_DIGITS = 11
-"""Hexadecimal digits at the beginning of an id that say when it was given, in milliseconds since the epoch."""
 CANCELLABLE = (Status.QUEUED, Status.DEFERRED)
 """Where surely no provider has the mail."""
 RETRIABLE = (Status.DEFERRED, Status.BOUNCED, Status.FAILED, Status.UNCERTAIN)
 """Where another try may do some good."""
-_MESSAGE_ID = re.compile(rb"(?:\A|\n)message-id:\s*(<[!-;=?-~]{1,200}>)", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Accepting:
-    id: str
-    created: float
-    expires: float
-    new: NewSubmission
-    digest: str
-    recipients: tuple[str, ...]
-    needs_mime: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +84,18 @@ class Spool:
         """The same for several mails in one transaction, with a refusal in the place of what would be raised."""
         if not news:
             return []
-        accepting = [_accepting(new, now, lifetime) for new in news]
-        answers = self._database.write(self._accept_lists, accepting)
+        accepting = [acceptance_of(new, now, lifetime) for new in news]
+        answers = self._database.write(accept, accepting)
         return [self._accepted(one, *answer) for one, answer in zip(accepting, answers, strict=True)]
 
     def _accepted(
-        self, asked: _Accepting, submission_id: str, digest: str
+        self, asked: Acceptance, submission_id: str, digest: str
     ) -> tuple[Submission, bool] | KeyConflict:
         key = asked.new.key
         if digest != asked.digest:
             return KeyConflict(f"the key {key!r} was used for another mail; take a new key for a new mail")
         if submission_id == asked.id:
-            return _as_accepted(asked), True
+            return as_accepted(asked), True
         earlier = self.submission(submission_id)
         if earlier is None:
             return KeyConflict(f"the submission with the key {key!r} was just removed; submit it again")
@@ -130,10 +111,7 @@ class Spool:
         if not wanted:
             return {}
         with self._database.read() as connection:
-            # In this order, so that what is pruned in between is found in one of both places.
-            whole = deliveries_of(connection, wanted)
-            heads = connection.execute(_HEADS, {"ids": wanted}).mappings().all()
-        return {head["id"]: _submission(head, whole) for head in heads}
+            return submissions_of(connection, wanted)
 
     def raw(self, submission_id: str) -> bytes:
         """The mail itself, byte by byte as it was submitted.
@@ -178,84 +156,7 @@ class Spool:
         """
         return self._database.write(_retry, _Retrying(submission_id, delivery_id, now, now + lifetime))
 
-    def _accept_lists(
-        self, connection: Connection, lists: Sequence[Sequence[_Accepting]]
-    ) -> list[list[tuple[str, str]]]:
-        answers = iter(self._accept(connection, [item for items in lists for item in items]))
-        return [[next(answers) for _ in items] for items in lists]
 
-    def _accept(self, connection: Connection, items: Sequence[_Accepting]) -> list[tuple[str, str]]:
-        first: dict[tuple[str, str], _Accepting] = {}
-        for item in items:
-            first.setdefault((item.new.owner, item.new.key), item)
-        # In one order everywhere, so that two hosts writing the same keys never wait for each other.
-        batch = [first[pair] for pair in sorted(first)]
-        driver = Driver.below(connection)
-        rows = [_submission_row(item) for item in batch]
-        inserted = driver.change(_INSERT_SUBMISSION.on_sqlite, _INSERT_SUBMISSION.on_postgresql, rows)
-        there = {pair: (item.id, item.digest) for pair, item in first.items()}
-        if inserted != len(batch):
-            for row in connection.execute(_KEYS, {"keys": [item.new.key for item in batch]}):
-                if (row.owner, row.key) in there:
-                    there[row.owner, row.key] = (row.id, row.digest)
-        ours = [item for item in batch if there[item.new.owner, item.new.key][0] == item.id]
-        _INSERT_DELIVERY.run(driver, [row for item in ours for row in _delivery_rows(item)])
-        if traced := [
-            {"submission_id": item.id, "context": item.new.trace} for item in ours if item.new.trace
-        ]:
-            connection.execute(traces.insert(), traced)
-        return [there[item.new.owner, item.new.key] for item in items]
-
-
-# Accepting is the hot path: written for the driver itself, since SQLAlchemy's care takes as long again.
-_INSERT_SUBMISSION = insertion(
-    submissions,
-    [column.name for column in submissions.c if column is not submissions.c.summary],
-    tail="ON CONFLICT (owner, key) DO NOTHING",
-    source=arrays,
-    one_by_one=True,
-)
-_INSERT_DELIVERY = insertion(
-    deliveries,
-    ["id", "submission_id", "position", "recipient", "updated", "priority", "due", "expires", "needs_mime"],
-    {
-        "status": f"'{Status.QUEUED}'",
-        **dict.fromkeys(("provider", "detail", "lease", "pinned", "refused_by"), "''"),
-        **dict.fromkeys(("attempt", "rounds"), "0"),
-        "doubtful": "false",
-    },
-    one_by_one=True,
-)
-_HEADS = select(
-    submissions.c.id,
-    submissions.c.key,
-    submissions.c.owner,
-    submissions.c.sender,
-    submissions.c.subject,
-    submissions.c.created,
-    submissions.c.summary,
-).where(submissions.c.id.in_(bindparam("ids", expanding=True)))
-_DELIVERY_COLUMNS = (
-    deliveries.c.id,
-    deliveries.c.submission_id,
-    deliveries.c.recipient,
-    deliveries.c.status,
-    deliveries.c.provider,
-    deliveries.c.detail,
-    deliveries.c.updated,
-    deliveries.c.deferral,
-)
-_DELIVERIES = (
-    select(*_DELIVERY_COLUMNS)
-    .where(deliveries.c.submission_id.in_(bindparam("ids", expanding=True)))
-    .order_by(deliveries.c.submission_id, deliveries.c.position)
-)
-_ATTEMPTS = (
-    select(*(column for column in attempts.c if column is not attempts.c.answer))
-    .join(deliveries, deliveries.c.id == attempts.c.delivery_id)
-    .where(deliveries.c.submission_id.in_(bindparam("ids", expanding=True)))
-    .order_by(attempts.c.delivery_id, attempts.c.number)
-)
 _BACKLOG = (
     select(
         deliveries.c.status,
@@ -267,11 +168,8 @@ _BACKLOG = (
 )
 _TRACES = select(traces).where(traces.c.submission_id.in_(bindparam("ids", expanding=True)))
 _RAW = select(submissions.c.raw).where(submissions.c.id == bindparam("id"))
-_KEYS = select(submissions.c.id, submissions.c.owner, submissions.c.key, submissions.c.digest).where(
-    submissions.c.key.in_(bindparam("keys", expanding=True))
-)
 _CANCELLABLE = (
-    select(*_DELIVERY_COLUMNS)
+    select(*DELIVERY_COLUMNS)
     .where(deliveries.c.submission_id == bindparam("submission"), deliveries.c.status.in_(CANCELLABLE))
     .order_by(deliveries.c.position)
     .with_for_update()
@@ -303,7 +201,7 @@ _RETRY = (
     )
     .execution_options(preserve_rowcount=True)
 )
-_ONE = select(*_DELIVERY_COLUMNS).where(deliveries.c.id == bindparam("delivery"))
+_ONE = select(*DELIVERY_COLUMNS).where(deliveries.c.id == bindparam("delivery"))
 
 
 def _retry(connection: Connection, items: Sequence[_Retrying]) -> list[Delivery | None]:
@@ -313,7 +211,23 @@ def _retry(connection: Connection, items: Sequence[_Retrying]) -> list[Delivery 
         where = one | {"submission": item.submission_id, "now": item.now, "until": item.expires}
         changed = connection.execute(_RETRY, where).rowcount
         row = connection.execute(_ONE, one).mappings().one() if changed else None
-        results.append(None if row is None else _delivery(row, ()))
+        results.append(None if row is None else delivery_of(row))
+    return results
+
+
+def _cancel(connection: Connection, items: Sequence[_Cancelling]) -> list[list[Delivery]]:
+    results = []
+    for item in items:
+        rows = connection.execute(_CANCELLABLE, {"submission": item.submission_id}).mappings().all()
+        changed = [
+            replace(delivery_of(row), status=Status.CANCELLED, detail="", updated=item.now) for row in rows
+        ]
+        if changed:
+            connection.execute(_CANCEL, {"submission": item.submission_id, "now": item.now})
+            owner = connection.execute(_OWNER, {"submission": item.submission_id}).scalar_one()
+            told = [status_of(owner, item.submission_id, one, item.now) for one in changed]
+            add_calls(connection, told, item.now)
+        results.append(changed)
     return results
 
 
@@ -329,130 +243,3 @@ def status_of(owner: str, submission_id: str, delivery: Delivery, at: float) -> 
         provider=delivery.provider,
         detail=delivery.detail,
     )
-
-
-def _cancel(connection: Connection, items: Sequence[_Cancelling]) -> list[list[Delivery]]:
-    results = []
-    for item in items:
-        rows = connection.execute(_CANCELLABLE, {"submission": item.submission_id}).mappings().all()
-        changed = [
-            replace(_delivery(row, ()), status=Status.CANCELLED, detail="", updated=item.now) for row in rows
-        ]
-        if changed:
-            connection.execute(_CANCEL, {"submission": item.submission_id, "now": item.now})
-            owner = connection.execute(_OWNER, {"submission": item.submission_id}).scalar_one()
-            told = [status_of(owner, item.submission_id, one, item.now) for one in changed]
-            add_calls(connection, told, item.now)
-        results.append(changed)
-    return results
-
-
-def _accepting(new: NewSubmission, now: float, lifetime: float) -> _Accepting:
-    return _Accepting(
-        # In order of time, so that indexes grow at their end.
-        id=f"{oldest_id(now)}{secrets.token_hex(8)}",
-        created=now,
-        expires=max(now, new.not_before) + lifetime,
-        new=new,
-        digest=new.digest(),
-        recipients=tuple(dict.fromkeys(new.recipients)),
-        needs_mime=not is_plain(new.raw) and bool(needs_mime(read_tree(new.raw))),
-    )
-
-
-def _submission_row(item: _Accepting) -> tuple[Any, ...]:
-    new = item.new
-    return (
-        item.id,
-        new.owner,
-        new.key,
-        item.digest,
-        new.sender,
-        new.subject,
-        item.created,
-        new.policy.value,
-        new.needs_envelope,
-        len(new.raw),
-        new.raw,
-        _message_id(new.raw),
-    )
-
-
-def _message_id(raw: bytes) -> str:
-    end = raw.find(b"\r\n\r\n")
-    found = _MESSAGE_ID.search(raw, 0, end if end >= 0 else len(raw))
-    return found[1].decode("ascii") if found else ""
-
-
-def _delivery_rows(item: _Accepting) -> Iterable[tuple[Any, ...]]:
-    rank, due = int(item.new.rank), max(item.created, item.new.not_before)
-    for position, recipient in enumerate(item.recipients):
-        id = _delivery_id(item, position)
-        yield id, item.id, position, recipient, item.created, rank, due, item.expires, item.needs_mime
-
-
-def _delivery_id(item: _Accepting, position: int) -> str:
-    return f"{item.id}-{position}"
-
-
-def _as_accepted(item: _Accepting) -> Submission:
-    new = item.new
-    return Submission(
-        id=item.id,
-        key=new.key,
-        owner=new.owner,
-        sender=new.sender,
-        subject=new.subject,
-        created=item.created,
-        deliveries=tuple(
-            Delivery(_delivery_id(item, position), recipient, Status.QUEUED, "", "", item.created)
-            for position, recipient in enumerate(item.recipients)
-        ),
-    )
-
-
-def oldest_id(created: float) -> str:
-    """What the ids of submissions begin with that were accepted at this time, in seconds since the epoch."""
-    return f"{int(created * 1000):0{TIME_DIGITS}x}"
-
-
-def deliveries_of(connection: Connection, submission_ids: Sequence[str]) -> dict[str, tuple[Delivery, ...]]:
-    """The deliveries of these submissions with their attempts, by submission; two queries for any number."""
-    if not submission_ids:
-        return {}
-    rows = connection.execute(_DELIVERIES, {"ids": submission_ids}).mappings().all()
-    tries = connection.execute(_ATTEMPTS, {"ids": submission_ids}).mappings().all()
-    attempts_of: dict[str, list[Attempt]] = {}
-    for row in tries:
-        attempts_of.setdefault(row["delivery_id"], []).append(_attempt(row))
-    found: dict[str, list[Delivery]] = {}
-    for row in rows:
-        made = tuple(attempts_of.get(row["id"], ()))
-        found.setdefault(row["submission_id"], []).append(_delivery(row, made))
-    return {id: tuple(those) for id, those in found.items()}
-
-
-def _submission(head: RowMapping, whole: Mapping[str, tuple[Delivery, ...]]) -> Submission:
-    known = {name: value for name, value in head.items() if name != "summary"}
-    summary = head["summary"]
-    return Submission(
-        **known, deliveries=unpack(summary) if summary is not None else whole.get(head["id"], ())
-    )
-
-
-def _delivery(row: RowMapping | Mapping[str, Any], made: tuple[Attempt, ...]) -> Delivery:
-    deferral = row["deferral"] if row["status"] == Status.SENT else ""
-    return Delivery(
-        id=row["id"],
-        recipient=row["recipient"],
-        status=Status.DEFERRED if deferral else Status(row["status"]),
-        provider=row["provider"],
-        detail=deferral or row["detail"],
-        updated=row["updated"],
-        attempts=made,
-    )
-
-
-def _attempt(row: RowMapping) -> Attempt:
-    outcome = Outcome(row["outcome"]) if row["outcome"] else None
-    return Attempt(row["provider"], outcome, row["at"], row["ms"], row["detail"], row["provider_id"])

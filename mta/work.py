@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 
 from mta.claim import Claim, Result
 from mta.events import Event, EventKind
-from mta.leases import CLOCK_SLACK, Settlement
+from mta.leases import CLOCK_SLACK
 from mta.outcomes import Answer, Outcome, Status
 from mta.report import attempt_events, nobody_left_event, notice, provider_event, status_change
 from mta.runs import Run, Runs, Task
 from mta.schedule import Choice, Schedule
 from mta.service import ProviderHealth, Service, Transition
 from mta.settings import ContainerSettings, WhenDown
+from mta.settling import Settlement
 from mta.steering import Plan
 from mta.verdict import STOPPED_DURING, Circumstances, Verdict, judge, postponed, unsettled
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from mta.claim import Result
-from mta.leases import Leases, Settlement
+from mta.leases import Leases
 from mta.outcomes import Outcome, Status
+from mta.settling import Settlement
 from mta.spool import Spool
 from mta.submission import NewSubmission, Submission
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE

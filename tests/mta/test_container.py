@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from mta.claiming import SMALL_MAIL
 from mta.container import Container
 from mta.events import Event, EventKind, StatusChange
-from mta.leases import SMALL_MAIL, Leases, Turned
+from mta.leases import Leases, Turned
 from mta.outcomes import Answer, Outcome, Status
 from mta.providers.base import Outgoing
 from mta.service import ServiceState

@@ -9,8 +9,8 @@ from sqlalchemy import event, text
 
 from mta.desk import Desk
 from mta.inquiry import By
-from mta.leases import LONGEST_ANSWER
 from mta.outcomes import Answer, Outcome, Status
+from mta.settling import LONGEST_ANSWER
 from store import Database
 from tests.mta.scripted import Clock, Scripted, Station, mail
 

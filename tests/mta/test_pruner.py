@@ -13,10 +13,11 @@ from sqlalchemy import func, select, text
 from mta.claim import Claim, Result
 from mta.errors import KeyConflict
 from mta.holder import new_holder
-from mta.leases import Leases, Settlement
+from mta.leases import Leases
 from mta.outcomes import Outcome, Status
 from mta.pruner import MOST_SUBMISSIONS, PERIOD, Pruner
 from mta.settings import ContainerSettings
+from mta.settling import Settlement
 from mta.spool import Spool
 from mta.submission import Submission
 from mta.tables import attempts, deliveries

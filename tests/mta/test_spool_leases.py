@@ -13,8 +13,9 @@ from sqlalchemy import func, select
 
 from mta.claim import Claim, Result
 from mta.holder import is_gone, new_holder
-from mta.leases import Leases, Settlement
+from mta.leases import Leases
 from mta.outcomes import Outcome, Status
+from mta.settling import Settlement
 from mta.spool import Spool
 from mta.submission import Delivery, Priority, Submission
 from mta.tables import deliveries
