@@ -65,7 +65,7 @@ OFFERED = {
     LogInState: {"show", "ask"},
     OpsState: {
         "open",
-        "choose",
+        "narrow",
         "find",
         "show",
         "ask",
