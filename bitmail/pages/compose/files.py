@@ -9,7 +9,8 @@ from bitmail.pages.compose.parts import says
 from bitmail.pages.elements import icon
 from bitmail.pages.words import _
 from bitmail.pictures import PICTURE_LIMIT
-from bitmail.state.composer import Composer, FileRow
+from bitmail.state.attaching import FileRow
+from bitmail.state.composer import Composer
 
 
 def take(window: type[Composer], given: rx.Var[list[object]]) -> list[rx.event.EventSpec]:

@@ -10,7 +10,8 @@ from bitmail.pages.compose.files import take
 from bitmail.pages.compose.parts import says
 from bitmail.pages.elements import icon
 from bitmail.pages.words import _
-from bitmail.state.composer import Composer, element_id
+from bitmail.state.composer import Composer
+from bitmail.state.window import element_id
 
 
 def questions(slot: int, window: type[Composer]) -> rx.Component:

@@ -13,7 +13,8 @@ from bitmail.pages.compose.parts import says
 from bitmail.pages.compose.people import people_field
 from bitmail.pages.editor import RichEditor
 from bitmail.pages.words import _
-from bitmail.state.composer import Composer, element_id
+from bitmail.state.composer import Composer
+from bitmail.state.window import element_id
 
 SAVE_AFTER = 3000
 """Milliseconds after the last key."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import reflex as rx
 
-from bitmail.state.composer import Composer, element_id
+from bitmail.state.composer import Composer
+from bitmail.state.window import element_id
 
 
 def says(slot: int, window: type[Composer], name: str) -> rx.Component:

@@ -9,7 +9,10 @@ from bitmail.pages import browser
 from bitmail.pages.compose.parts import says
 from bitmail.pages.elements import icon
 from bitmail.pages.words import _
-from bitmail.state.composer import PEOPLE, TYPING, Composer, Offer, element_id
+from bitmail.state.composer import Composer
+from bitmail.state.suggesting import Offer
+from bitmail.state.window import element_id
+from bitmail.typed import PEOPLE, TYPING
 
 ABSENT = rx.Var("undefined", _var_type=str)
 """An attribute that is not there."""
