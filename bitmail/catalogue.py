@@ -28,7 +28,7 @@ DOMAIN = "bitmail"
 PAGES = (
     "bitmail/pages/",
     "bitmail/bitmail.py",
-    "bitmail/state/composer.py",
+    "bitmail/typed.py",
     "bitmail/state/keys.py",
     "bitmail/words.py",
 )

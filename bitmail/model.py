@@ -21,6 +21,7 @@ from bitmail.documents import Documents
 from bitmail.door import Client, Door
 from bitmail.drafts import Drafts, new_key
 from bitmail.errors import NoSuchMail
+from bitmail.leaving import Leaving
 from bitmail.librarian import Librarian
 from bitmail.mailboxes import Mailboxes
 from bitmail.outbox import Outbox
@@ -124,18 +125,13 @@ class MailModel:
         self.phrases = Phrases(store)
         self.suppressions = Suppressions(store)
         self.webhooks = Webhooks(store, container.calls, to_loopback=webhooks_to_loopback)
-        self.outbox = Outbox(
-            store,
-            blobs,
-            self.drafts,
-            self.attachments,
-            self.contacts,
-            container,
-            self.suppressions,
-            quota=quota,
-            submitting=self.webhooks.follow,
+        self.leaving = Leaving(
+            store, blobs, self.drafts, self.attachments, container, submitting=self.webhooks.follow
         )
-        self.librarian = Librarian(store, blobs, index, chore=self.outbox.settle)
+        self.outbox = Outbox(
+            store, blobs, self.attachments, self.contacts, self.suppressions, self.leaving, quota=quota
+        )
+        self.librarian = Librarian(store, blobs, index, chore=self.leaving.settle)
         self._container = container
         self._notices: defaultdict[str, deque[Notice]] = defaultdict(lambda: deque(maxlen=NOTICES))
         self._given: dict[int, int] = {}
@@ -353,7 +349,7 @@ class MailModel:
         """
         self.submission(user, submission)
         self._container.cancel(submission)
-        self.outbox.settle(submission)
+        self.leaving.settle(submission)
 
     def answer(self, user: str, id: int, how: Answer, zone: ZoneInfo, *, only_to: str = "") -> str:
         """Begin a draft that goes on from a mail of this person; return its key.
@@ -419,7 +415,7 @@ class MailModel:
         self._container.announce(user)
 
     def _status_changed(self, change: StatusChange) -> None:
-        self.outbox.heard(change.submission_id, change.status)
+        self.leaving.heard(change.submission_id, change.status)
         self._changed(change.owner)
 
     def _heard(self, event: Event) -> None:

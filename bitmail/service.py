@@ -182,7 +182,7 @@ class Service:
     def start(self) -> None:
         """Finish what a crash interrupted, and begin to send, or to hear of what is sent elsewhere."""
         self._listen()
-        self.model.outbox.recover()
+        self.model.leaving.recover()
         self.model.librarian.start()
         self.container.file_with(self._file)
         self.container.start()

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, FilePath, SecretStr, field_validator
 
 from bitmail.accounts import SignUp
-from bitmail.outbox import LONGEST_UNDO
+from bitmail.leaving import LONGEST_UNDO
 from mta.addresses import BadAddress, parse_address, parse_recipients
 from mta.configuration import SHORTEST_SECRET, MtaSettings
 from mta.hooks.sendgrid import SendGridHook

@@ -38,9 +38,10 @@ class MtaSettings(StoreSettings):
         uncertain_grace: seconds that a mail which may have been accepted is held for its provider to tell.
         lifetime: seconds until a delivery that nobody takes has failed.
         container_host, container_port: where `python -m mta` serves; port 0 for any that is free.
-        container_secret: what whoever hands in mail there, or reads events and metrics, has to know; empty
-            admits nobody.
-        container_certificate, container_key: files for it to serve by TLS; none for plain HTTP.
+        container_secret: what whoever hands in mail there, or reads events and metrics, has to know, at least 16
+            characters; empty admits nobody, and shows only the health.
+        container_certificate, container_key: files for it to serve by TLS; without them the secret travels in the
+            clear, so keep it on this machine.
         keep_days: days for which a finished mail stays whole in the spool; 0 for ever.
         keys_file: settings that are secret, sealed by a passphrase; read where it is there.
         passphrase_file, passphrase_fd: where the passphrase comes from; else it is asked for.

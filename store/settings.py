@@ -16,14 +16,16 @@ class StoreSettings(BaseSettings):
 
     Attributes:
         var: folder of whatever is written at run time.
-        database_url: an SQLAlchemy URL of SQLite or PostgreSQL (psycopg); empty for SQLite in `var`.
-        blobs_url: where blobs are kept instead of the database: `s3://bucket/prefix?endpoint=https://host`; may hold a
-            secret.
-        store_url: address of a store server to use instead of a database; empty for none.
-        store_secret: what a store server and its callers share.
-        store_ca: file with the certificate of the store server or of its issuer; empty for the system's.
+        database_url: an SQLAlchemy URL of SQLite or PostgreSQL 15 or newer, such as `sqlite:///path` or
+            `postgresql+psycopg://user:password@host/name`; empty for SQLite in `var`.
+        blobs_url: where blobs are kept instead of the database, in an S3-compatible store:
+            `s3://KEY:SECRET@bucket/prefix?endpoint=https://host:9000&region=eu-1`; without key and secret the `AWS_…`
+            variables, without an endpoint Amazon.
+        store_url: address of a store server to use instead of a database, such as `https://host:3100`; empty for none.
+        store_secret: what a store server and its callers share; the server does not start without it.
+        store_ca: PEM file with the certificate of the store server or of its issuer; empty for the system's.
         store_host, store_port: where `python -m store` serves.
-        store_certificate, store_key: files for it to serve by TLS; none for plain HTTP.
+        store_certificate, store_key: PEM files for it to serve by TLS; none for plain HTTP, on the loopback only.
         log: how log lines are written; empty for words on a terminal and JSON elsewhere.
         log_level: from which level on.
         otel_endpoint: address of an OpenTelemetry collector that is told, by OTLP over HTTP, what each mail's way

@@ -17,7 +17,7 @@ from reflex_components_core.core.window_events import WindowEventListener
 from reflex_components_core.el.elements.base import BaseHTML
 
 from bitmail.chips import Chip
-from bitmail.state.composer import PEOPLE, TYPING
+from bitmail.typed import PEOPLE, TYPING
 
 
 def form_name(slot: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from bitmail import routes
-from bitmail.pages.compose import answers
+from bitmail.pages.answers import answers
 from bitmail.pages.elements import icon, icon_button, link, note
 from bitmail.pages.listing import acts, listing
 from bitmail.pages.message import message

@@ -8,7 +8,8 @@ from bitmail import routes
 from bitmail.pages.elements import badge, icon, ready, skeleton
 from bitmail.pages.shell import menu, shell
 from bitmail.pages.words import _
-from bitmail.state.ops import KINDS, ContainerRow, EventRow, FoundRow, LifeRow, OpsState, Tile
+from bitmail.state.ops import KINDS, OpsState
+from bitmail.state.opsrows import ContainerRow, EventRow, FoundRow, LifeRow, Tile
 from mta.inquiry import By
 from mta.providers.options import MOST_WEIGHT
 from mta.scheduler import BUILT_IN

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import reflex as rx
 
 from bitmail import routes
-from bitmail.controlroom import Happened, Overview
 from bitmail.current import caller, off_loop, service
 from bitmail.errors import Refused
-from bitmail.words import clock_time, day_time, full_time
+from bitmail.state import opsrows
+from bitmail.state.opsrows import ContainerRow, EventRow, FoundRow, LifeRow, Tile
 from mta.events import EventKind
-from mta.health import ContainerReport
-from mta.holder import place_of
 from mta.inquiry import By
 from mta.outcomes import Status
-from mta.service import ProviderHealth, ServiceState
 from mta.spool import CANCELLABLE, RETRIABLE
-from mta.steering import Plan
-from mta.submission import Attempt, Submission
-from mta.tallies import Tally
 from store import StoreError
 
 LONGEST = 1000
@@ -55,72 +47,6 @@ QUESTIONS = {
     "invite": "Make an invitation? Whoever has its link can make an account.",
 }
 """What is asked before anything is done, by what would be done."""
-
-
-@dataclass
-class Tile:
-    """A provider in one container."""
-
-    name: str
-    place: str
-    state: str
-    tone: str
-    until: str
-    success: str
-    p50: str
-    p95: str
-    flight: str
-    limit: str
-    weight: str
-    share: str
-    error: str
-    is_out: bool
-
-
-@dataclass
-class ContainerRow:
-    """A container that is alive."""
-
-    place: str
-    scheduler: str
-    version: str
-    seen: str
-
-
-@dataclass
-class EventRow:
-    """Something that happened."""
-
-    number: int
-    time: str
-    kind: str
-    text: str
-    submission: str
-
-
-@dataclass
-class FoundRow:
-    """A mail that was found."""
-
-    id: str
-    time: str
-    sender: str
-    subject: str
-    recipients: str
-
-
-@dataclass
-class LifeRow:
-    """A recipient, or an attempt, of the mail that is shown."""
-
-    key: str
-    time: str
-    who: str
-    status: str
-    text: str
-    is_attempt: bool
-    provider_id: str = ""
-    answer: str = ""
 
 
 class OpsState(rx.State):
@@ -189,7 +115,7 @@ class OpsState(rx.State):
             self.finding, self.found = str(refusal), []
             return
         zone = ZoneInfo(me.zone)
-        self.found = [_found(one, zone) for one in mails]
+        self.found = [opsrows.found(one, zone) for one in mails]
         self.finding = f"{len(mails)} found." if mails else "No mail fits."
 
     @rx.event
@@ -261,16 +187,16 @@ class OpsState(rx.State):
             return
         zone = ZoneInfo(me.zone)
         self.problem = ""
-        self.tiles = _tiles(overview, zone)
-        self.rulings = _rulings(overview.plan, zone)
+        self.tiles = opsrows.tiles(overview, zone)
+        self.rulings = opsrows.rulings(overview.plan, zone)
         self.names = list(dict.fromkeys(one.name for one in self.tiles))
-        self.containers = [_container(one, overview.at) for one in overview.containers]
+        self.containers = [opsrows.container(one, overview.at) for one in overview.containers]
         self.depth = [(status.value, f"{overview.backlog.waiting.get(status, 0):,}") for status in WAITING]
         oldest = overview.backlog.oldest
-        self.oldest = "" if oldest is None else _span(overview.at - oldest)
-        self.hour = [_point(one, zone) for one in overview.hour]
-        self.day = [_point(one, zone) for one in overview.day]
-        self.events = [_event(one, zone) for one in happened]
+        self.oldest = "" if oldest is None else opsrows.span(overview.at - oldest)
+        self.hour = [opsrows.point(one, zone) for one in overview.hour]
+        self.day = [opsrows.point(one, zone) for one in overview.day]
+        self.events = [opsrows.event(one, zone) for one in happened]
         self.is_loaded = True
 
     async def _show(self) -> None:
@@ -284,7 +210,7 @@ class OpsState(rx.State):
             mail = None
         zone = ZoneInfo(me.zone)
         self.shown_head = f"{mail.subject or '(no subject)'}, from {mail.sender or '<>'}" if mail else ""
-        self.life = _life(mail, answers, zone) if mail else []
+        self.life = opsrows.life(mail, answers, zone) if mail else []
         statuses = {one.status for one in mail.deliveries} if mail else set()
         self.can_retry, self.can_cancel = bool(statuses & set(RETRIABLE)), bool(statuses & set(CANCELLABLE))
 
@@ -317,120 +243,3 @@ def _do(user: str, verb: str, about: tuple[str, ...]) -> str:
 def _text(form: object, name: str) -> str:
     value = form.get(name) if isinstance(form, dict) else None
     return value[:LONGEST].strip() if isinstance(value, str) else ""
-
-
-def _tiles(overview: Overview, zone: ZoneInfo) -> list[Tile]:
-    all_of_them = sum(sum(one.counts.values()) for report in overview.containers for one in report.providers)
-    return [
-        _tile(one, report.holder, all_of_them, zone)
-        for report in overview.containers
-        for one in report.providers
-    ]
-
-
-def _tile(one: ProviderHealth, holder: str, all_of_them: int, zone: ZoneInfo) -> Tile:
-    figures, made = one.figures, sum(one.counts.values())
-    tones = {ServiceState.IN_SERVICE: "ok", ServiceState.OUT: "bad"}
-    return Tile(
-        name=one.name,
-        place=place_of(holder),
-        state=one.state.value,
-        tone=tones.get(one.state, "wait"),
-        until="" if one.until is None else clock_time(one.until, zone),
-        success=f"{figures.success:.0%}" if figures.recent else "–",
-        p50=_ms(figures.p50) if figures.recent else "–",
-        p95=_ms(figures.p95) if figures.recent else "–",
-        flight=f"{figures.running} of {figures.concurrency}",
-        limit=f"{figures.used:.0f} of {figures.rate:g}/s" if figures.rate else "none",
-        weight=str(figures.weight),
-        share=f"{made / all_of_them:.0%}" if all_of_them else "–",
-        error=one.error,
-        is_out=one.state in (ServiceState.OUT, ServiceState.TRIAL),
-    )
-
-
-def _rulings(plan: Plan, zone: ZoneInfo) -> list[str]:
-    """What operators set, as sentences with who and when."""
-    set_of = {f"The weight of {name}": ruling for name, ruling in sorted(plan.weights.items())}
-    if plan.scheduler:
-        set_of = {"The scheduler": plan.scheduler, **set_of}
-    return [
-        f"{what} is {ruling.value}, set by {ruling.by} on {full_time(ruling.at, zone)}."
-        for what, ruling in set_of.items()
-    ]
-
-
-def _container(report: ContainerReport, now: float) -> ContainerRow:
-    return ContainerRow(
-        place_of(report.holder), report.scheduler, report.version, f"{_span(now - report.at)} ago"
-    )
-
-
-def _event(happened: Happened, zone: ZoneInfo) -> EventRow:
-    event = happened.event
-    return EventRow(
-        happened.number, clock_time(event.at, zone), event.kind.value, event.text, event.submission_id
-    )
-
-
-def _found(mail: Submission, zone: ZoneInfo) -> FoundRow:
-    first = ", ".join(f"{one.recipient} {one.status}" for one in mail.deliveries[:3])
-    more = len(mail.deliveries) - 3
-    recipients = f"{first} and {more} more" if more > 0 else first
-    return FoundRow(mail.id, day_time(mail.created, zone), mail.sender, mail.subject[:200], recipients)
-
-
-def _life(mail: Submission, answers: Mapping[tuple[str, int], str], zone: ZoneInfo) -> list[LifeRow]:
-    rows = [
-        LifeRow(
-            "accepted", full_time(mail.created, zone), mail.id, "", "accepted, and on disk", is_attempt=False
-        )
-    ]
-    for one in mail.deliveries[:100]:
-        rows.append(
-            LifeRow(
-                one.id,
-                full_time(one.updated, zone),
-                one.recipient,
-                one.status.value,
-                one.detail,
-                is_attempt=False,
-            )
-        )
-        for number, made in enumerate(one.attempts, 1):
-            rows.append(_tried(f"{one.id}/{number}", made, answers.get((one.id, number), ""), zone))
-    return rows
-
-
-def _tried(key: str, made: Attempt, answer: str, zone: ZoneInfo) -> LifeRow:
-    return LifeRow(
-        key,
-        full_time(made.at, zone),
-        made.provider,
-        "",
-        f"{made.outcome or 'running'}, {made.ms} ms. {made.detail}",
-        is_attempt=True,
-        provider_id=made.provider_id,
-        answer=answer,
-    )
-
-
-def _point(tally: Tally, zone: ZoneInfo) -> dict[str, str | int]:
-    return {
-        "time": clock_time(tally.at, zone)[:5],
-        "sent": tally.sent,
-        "failed": tally.failed,
-        "held": tally.held,
-    }
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 10 else f"{seconds * 1000:.0f} ms"
-
-
-def _span(seconds: float) -> str:
-    seconds = max(0.0, seconds)
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

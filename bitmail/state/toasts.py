@@ -44,7 +44,7 @@ class ToastState(rx.State):
         self._drop(mail=mail)
         model, me = service().model, caller()
         try:
-            key = await off_loop(model.outbox.undo, me.user, mail)
+            key = await off_loop(model.leaving.undo, me.user, mail)
         except Refused as refusal:
             self._say(str(refusal))
             return None

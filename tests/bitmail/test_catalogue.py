@@ -19,7 +19,7 @@ from bitmail.words import file_size, full_time, short_time
 from mta.addresses import BadAddress, parse_address
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted(path for path in (ROOT / "bitmail/pages").glob("*.py") if path.stem != "ops")
+PAGES = sorted(path for path in (ROOT / "bitmail/pages").rglob("*.py") if path.stem != "ops")
 SHOWN = {"aria_label", "title", "placeholder", "alt", "label", "hint"}
 """Arguments of a component that a person sees or hears."""
 NAMES = {"BitMail", "English", "Dansk", "Grace Hopper", "https://example.com/hook"}
@@ -65,10 +65,10 @@ def test_each_text_is_translated_surely_and_with_the_same_places(language: Langu
             assert one.endswith(" ") == translated.endswith(" "), one
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_whatever_a_page_shows_comes_out_of_the_catalogue(path: Path) -> None:
     bare = [
-        f"{path.name}:{node.lineno} {text}"
+        f"{path}:{node.lineno} {text}"
         for call in ast.walk(ast.parse(path.read_text()))
         if isinstance(call, ast.Call)
         for node in _shown(call)

@@ -65,7 +65,7 @@ OFFERED = {
     LogInState: {"show", "ask"},
     OpsState: {
         "open",
-        "choose",
+        "narrow",
         "find",
         "show",
         "ask",
@@ -93,6 +93,8 @@ OFFERED = {
         "end_token",
         "make_webhook",
         "end_webhook",
+        "switch_on_webhook",
+        "test_webhook",
         "begin_second_factor",
         "confirm_second_factor",
         "end_second_factor",

@@ -112,8 +112,8 @@ def test_a_crash_between_the_steps_of_send_is_finished_at_the_next_start(tmp_pat
     service.stop()
 
     again = make_service(tmp_path)
-    assert again.model.outbox.recover() == 1
-    assert again.model.outbox.recover() == 0
+    assert again.model.leaving.recover() == 1
+    assert again.model.leaving.recover() == 0
     (mail,) = again.model.mailboxes.page("ada", MailboxName.SENT).mails
     assert [delivery.recipient for delivery in again.model.submission("ada", mail.submission).deliveries] == [
         "grace@example.com"

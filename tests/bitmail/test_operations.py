@@ -247,7 +247,7 @@ def test_whatever_a_client_sends_breaks_nothing(service: Service, caplog: pytest
                 await call(OpsState, "ask_weight", form=value)
                 await call(OpsState, "find", form=value)
                 await call(OpsState, "show", id=value)
-                await call(OpsState, "choose", kind=value)
+                await call(OpsState, "narrow", field=value, value=value)
                 await call(OpsState, "confirm")
 
     service.operations.operators = ("ada",)

@@ -49,7 +49,7 @@ GUARDED_ROUTES = frozenset(
         *("/api/logout", "/api/sendmail", "/api/submissions/{id}", "/api/suppressions"),
         *("/api/mailboxes", "/api/mailboxes/{mailbox}", "/api/mails/{id}", "/api/mails/{id}/raw"),
         "/api/mails/{id}/attachments/{number}",
-        *("/api/webhooks", "/api/webhooks/{id}"),
+        *("/api/webhooks", "/api/webhooks/{id}", "/api/webhooks/{id}/test", "/api/webhooks/{id}/on"),
         *("/api/suppressions/{address:text}", "/account/password", "/account/delete", "/account/mbox"),
         *("/mail/{id}/view", "/mail/{id}/file/{number}", "/mail/{id}/files", "/mail/{id}/message"),
         "/mail/{id}/source",

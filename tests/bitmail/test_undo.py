@@ -65,8 +65,8 @@ def test_undo_makes_it_the_draft_that_it_was_and_the_edited_text_is_sent_once(se
     service.model.attachments.add("ada", draft.key, "a.txt", "text/plain", [b"file"])
     sent = send_later(service, draft)
     with pytest.raises(NoSuchMail):
-        service.model.outbox.undo("eve", sent.id)
-    key = service.model.outbox.undo("ada", sent.id)
+        service.model.leaving.undo("eve", sent.id)
+    key = service.model.leaving.undo("ada", sent.id)
     restored = service.model.drafts.load("ada", key)
     assert (restored.text, restored.cc, restored.in_reply_to) == (
         "first",
@@ -89,7 +89,7 @@ def test_undo_makes_it_the_draft_that_it_was_and_the_edited_text_is_sent_once(se
 def test_after_undo_a_late_click_on_send_and_a_late_save_change_nothing(service: Service) -> None:
     draft = Draft(new_key(), to="grace@example.com", text="x")
     sent = send_later(service, draft)
-    service.model.outbox.undo("ada", sent.id)
+    service.model.leaving.undo("ada", sent.id)
     with pytest.raises(AlreadySent, match="called back"):
         send_later(service, draft)
     assert not service.model.drafts.save("ada", draft)
@@ -103,7 +103,7 @@ def test_when_its_time_comes_it_goes_to_sent_by_itself_and_undo_is_too_late(serv
     eventually(lambda: len(mails(service, MailboxName.SENT)) == 1)
     assert mails(service, MailboxName.OUTBOX) == ()
     with pytest.raises(TooLate):
-        service.model.outbox.undo("ada", sent.id)
+        service.model.leaving.undo("ada", sent.id)
     entry = service.store.get_by_id(sent.id)
     assert entry is not None
     assert entry.data["draft"] == ""
@@ -136,11 +136,11 @@ def test_a_crash_within_undo_is_finished_at_the_next_start(tmp_path: Path, step:
     ]
     setattr(owner, step, crash)
     with pytest.raises(KeyboardInterrupt):
-        service.model.outbox.undo("ada", sent.id)
+        service.model.leaving.undo("ada", sent.id)
     service.stop()
     again = make_service(tmp_path)
-    assert again.model.outbox.recover() == 1
-    assert again.model.outbox.recover() == 0
+    assert again.model.leaving.recover() == 1
+    assert again.model.leaving.recover() == 0
     (restored,) = mails(again, MailboxName.DRAFTS)
     assert again.model.drafts.load("ada", restored.key).text == "x"
     assert [file.name for file in again.model.attachments.of("ada", restored.key)] == ["a.txt"]
@@ -162,7 +162,7 @@ def test_undo_that_is_too_late_for_some_says_for_how_many(service: Service) -> N
 
     service.container.cancel = one_is_gone  # type: ignore[method-assign, assignment]
     with pytest.raises(TooLate, match="1 of 2"):
-        service.model.outbox.undo("ada", sent.id)
+        service.model.leaving.undo("ada", sent.id)
     assert [mail.id for mail in mails(service, MailboxName.SENT)] == [sent.id]
     assert mails(service, MailboxName.DRAFTS) == ()
 
@@ -174,12 +174,12 @@ def test_a_time_further_than_a_year_away_is_refused(service: Service) -> None:
 
 def test_a_mail_that_waited_in_a_process_that_is_gone_moves_to_sent_in_another(service: Service) -> None:
     sent = send_later(service, Draft(new_key(), to="grace@example.com", text="x"))
-    service.model.outbox._waiting.clear()  # as in a process that never heard of it
-    service.model.outbox.settle()
+    service.model.leaving._waiting.clear()  # as in a process that never heard of it
+    service.model.leaving.settle()
     assert [mail.id for mail in mails(service, MailboxName.OUTBOX)] == [sent.id]
-    service.model.outbox._waiting.clear()
+    service.model.leaving._waiting.clear()
     service.container.cancel(sent.submission.id)
-    service.model.outbox.settle()
+    service.model.leaving.settle()
     assert mails(service, MailboxName.OUTBOX) == ()
     assert [mail.id for mail in mails(service, MailboxName.SENT)] == [sent.id]
 

@@ -6,9 +6,13 @@ import reflex as rx
 
 from bitmail.chips import Chip
 from bitmail.pages import browser
+from bitmail.pages.compose.parts import says
 from bitmail.pages.elements import icon
 from bitmail.pages.words import _
-from bitmail.state.composer import PEOPLE, TYPING, Composer, Offer, element_id
+from bitmail.state.composer import Composer
+from bitmail.state.suggesting import Offer
+from bitmail.state.window import element_id
+from bitmail.typed import PEOPLE, TYPING
 
 ABSENT = rx.Var("undefined", _var_type=str)
 """An attribute that is not there."""
@@ -32,9 +36,7 @@ def people_field(slot: int, window: type[Composer], name: str, hint: rx.Var[str]
             class_name="chips",
         ),
         rx.cond(is_offering, offers(slot, window, name)),
-        rx.el.p(
-            window.errors.get(name, ""), id=element_id(slot, f"says_{name}"), class_name="says", role="alert"
-        ),
+        says(slot, window, name),
         class_name="f",
     )
 
