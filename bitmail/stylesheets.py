@@ -155,9 +155,10 @@ def _loads_nothing(token: Any) -> bool:
 
 
 def _is_whole(tokens: Iterable[Any]) -> bool:
-    """Whether nothing in them was left open, or closes what it did not open."""
+    """Whether nothing in them was left open, closes what it did not open, or ends what was before it."""
     return all(
         token.type != "error"
+        and token != ";"  # noqa: S105 - of CSS
         and _is_whole(getattr(token, "arguments", None) or getattr(token, "content", None) or ())
         for token in tokens
     )

@@ -75,7 +75,7 @@ def provision(context: Any, stage: str, dry_run: bool = False, hosts_file: str =
 def rollback(
     context: Any, stage: str, tag: str = "", dry_run: bool = False, hosts_file: str = str(HOSTS)
 ) -> None:
-    """Go back to the release before; `rollback TAG` to that one."""
+    """Go back to the release before, or to the release TAG."""
     with _plainly():
         found = rollout.roll_back(_read(stage, hosts_file), tag, say, dry=dry_run)
         say(f"{stage} would serve {found}." if dry_run else f"{stage} serves {found}.")

