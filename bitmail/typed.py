@@ -42,6 +42,11 @@ def draft_in(form: object, key: str, window: str) -> Draft | None:
     return Draft(key, **{name: typed[name].replace("\r\n", "\n") for name in TYPED})
 
 
+def is_early(form: object) -> bool:
+    """Whether what a client sent comes from a window that has not been filled with its draft yet."""
+    return isinstance(form, dict) and form.get("loaded") == ""
+
+
 def fields_in(spare: object, window: str) -> dict[str, str] | None:
     """The fields of a browser's spare copy, or None when it is none of this window."""
     try:

@@ -21,7 +21,7 @@ from bitmail.state.attaching import Attaching
 from bitmail.state.suggesting import Suggesting
 from bitmail.state.templates import Templates
 from bitmail.state.toasts import ToastState
-from bitmail.typed import PEOPLE, TYPING, as_html, fields_in, time_in
+from bitmail.typed import PEOPLE, TYPING, as_html, fields_in, is_early, time_in
 from store import StoreError
 
 log = logging.getLogger(__name__)
@@ -198,8 +198,10 @@ class Composer(Attaching, Suggesting, Templates, mixin=True):
         me, model, key = caller(), service().model, self.key
         draft = await self._typed(form)
         if draft is None:
-            self.problem = _(
-                "The page sent something that is no mail. Reload it; what you saved is still there."
+            self.problem = (
+                _("This window was still being made ready. Press Send again.")
+                if is_early(form)
+                else _("The page sent something that is no mail. Reload it; what you saved is still there.")
             )
             return None
         await self._show_people(form)

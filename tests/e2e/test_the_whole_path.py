@@ -25,6 +25,7 @@ def compose(page: Page, to: str, subject: str, text: str) -> None:
     expect(page.locator("[data-hydrated='1']")).to_be_attached()
     page.get_by_role("button", name="Compose").first.click()
     expect(page).to_have_url(re.compile("draft="))
+    expect(page.locator("[name=loaded][value]:not([value=''])").first).to_be_attached()
     page.get_by_role("textbox", name="To", exact=True).fill(to)
     page.get_by_role("textbox", name="Subject").fill(subject)
     page.get_by_role("textbox", name="Message").fill(text)
