@@ -103,6 +103,8 @@ OFFERED = {
 """Every handler that a client may call; a public method added to a state by accident is one more."""
 
 Call = Callable[..., Awaitable[list[dict[str, Any]]]]
+ANSWERED = 60.0
+"""Seconds after which an answer is as good as none."""
 
 
 def name_of(state: type, handler: str) -> str:
@@ -127,7 +129,8 @@ async def browser(secret: str = "", path: str = "/inbox", **query: str) -> Async
 
             async def call(state: type, handler: str, **payload: Any) -> list[dict[str, Any]]:
                 event = Event(name=name_of(state, handler), payload=payload, router_data=router)
-                return [delta async for delta in processor.enqueue_stream_delta(f"token-{secret}", event)]
+                async with asyncio.timeout(ANSWERED):  # a handler that is none would never be
+                    return [delta async for delta in processor.enqueue_stream_delta(f"token-{secret}", event)]
 
             yield call
 
