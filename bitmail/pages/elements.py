@@ -84,14 +84,16 @@ def _dropped(event: rx.Var[Any]) -> rx.Var[str]:
 
 
 def _shortcut(event: rx.Var[Any]) -> rx.Var[str]:
-    """The key, or "" when it is no shortcut: a letter being typed, the browser's own, or all of them are off.
+    """The key, or "" when it is no shortcut: a letter being typed, the browser's own, Enter on what it presses, or all
+    of them are off.
 
     Whether they are off is asked of the page at each key: the listener is set once, and knows no later state.
     """
     off = """document.querySelector('[data-shortcuts="0"]')"""
     busy = f"({event!s}.ctrlKey || {event!s}.metaKey || {event!s}.altKey || {event!s}.isComposing)"
     typing = f"{event!s}.target.closest?.('input, textarea, select, [contenteditable], [popover]')"
-    return rx.Var(_js_expr=f"({off} || {busy} || {typing} ? '' : {event!s}.key)", _var_type=str)
+    pressing = f"({event!s}.key === 'Enter' && {event!s}.target.closest?.('a, button, summary'))"
+    return rx.Var(_js_expr=f"({off} || {busy} || {typing} || {pressing} ? '' : {event!s}.key)", _var_type=str)
 
 
 def link(*content: rx.Component | str | rx.Var[str], to: str | rx.Var[str], **props: Any) -> rx.Component:

@@ -25,7 +25,7 @@ GO_TO = {
     "d": routes.DRAFTS,
 }
 ACTS = {"e": Act.ARCHIVE, "#": Act.DELETE, "!": Act.SPAM, "I": Act.READ, "U": Act.UNREAD}
-KEYS = (*"jkoxs/cug?", *ACTS, *(key for key in GO_TO if key not in "s"), "Escape")
+KEYS = (*"jkoxs/cug?", *ACTS, *(key for key in GO_TO if key not in "s"), "Escape", "Enter")
 """Every key that is a shortcut; the page sends no other."""
 HELP = (
     ("j, k", N_("next, previous mail")),
@@ -105,7 +105,7 @@ class KeysState(rx.State):
         if row is None:
             return None
         match key:
-            case "o":
+            case "o" | "Enter":
                 return rx.redirect(row.href)
             case "x":
                 return SelectionState.select(row.id, False)
