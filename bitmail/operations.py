@@ -9,6 +9,7 @@ from bitmail.controlroom import ControlRoom, Happened, Overview
 from bitmail.errors import Refused
 from bitmail.invitations import Invitations
 from bitmail.model import MailModel
+from bitmail.presence import Presence, WebServer
 from mta.desk import Desk
 from mta.errors import CannotSteer
 from mta.events import EventKind
@@ -39,6 +40,7 @@ class Operations:
         operators: Collection[str],
         model: MailModel,
         desk: Desk,
+        presence: Presence,
         invitations: Invitations,
         audit: Audit,
         *,
@@ -49,6 +51,7 @@ class Operations:
             operators: names of accounts.
             model: the mail model.
             desk: of the spool.
+            presence: knows the web servers.
             invitations: every invitation.
             audit: where it is written down who did what.
             check: asks a provider of this process whether its credentials are good; None where there is none here.
@@ -58,6 +61,7 @@ class Operations:
         self.room = ControlRoom(desk)
         self._model = model
         self._desk = desk
+        self._presence = presence
         self._invitations = invitations
         self._audit = audit
 
@@ -73,6 +77,11 @@ class Operations:
         """
         self._check(by)
         return self.room.overview()
+
+    def servers(self, by: str) -> list[WebServer]:
+        """The web servers that are there."""
+        self._check(by)
+        return self._presence.all()
 
     def events(
         self, by: str, kinds: Collection[EventKind] = (), provider: str = "", words: str = ""

@@ -20,6 +20,7 @@ from bitmail.metrics import MeasuredStore, WebMetrics
 from bitmail.model import MailModel
 from bitmail.operations import Operations
 from bitmail.postroom import PostRoom, every
+from bitmail.presence import BEAT, Presence
 from bitmail.quota import Limits
 from bitmail.rates import Paces
 from bitmail.server import ServerError
@@ -143,10 +144,12 @@ class Service:
         )
         self.metrics.watch_calls(self.container.calls)
         self.container.watch(self._status_changed)
+        self.presence = Presence(self.store)
         self.operations = Operations(
             settings.operator_names(),
             self.model,
             self.container,
+            self.presence,
             Invitations(self.store),
             Audit(self.store),
             check=self.container.check if isinstance(self.container, Container) else None,
@@ -166,6 +169,7 @@ class Service:
         )
         # On its own, since Amazon may keep it waiting.
         self.collector = PostRoom(self.incoming.fetch, poll=COLLECTING)
+        self.beat = PostRoom(self.presence.tell, poll=BEAT)
         self.hooks = Hooks(settings, self.container, self.incoming, self._wake)
         self.listeners = self._make_listeners()
         self.alerts = Alerts(
@@ -182,6 +186,7 @@ class Service:
     def start(self) -> None:
         """Finish what a crash interrupted, and begin to send, or to hear of what is sent elsewhere."""
         self._listen()
+        self.presence.tell()
         self.model.leaving.recover()
         self.model.librarian.start()
         self.container.file_with(self._file)
@@ -190,6 +195,7 @@ class Service:
         self.collector.start()
         self.caller.start()
         self.alerts.start()
+        self.beat.start()
 
     def _wake(self) -> None:
         self.post_room.wake()
@@ -252,6 +258,7 @@ class Service:
         """Finish what is in flight, within `timeout` seconds, and close the database."""
         for listener in self.listeners.values():
             listener.stop()
+        self.beat.stop(timeout)
         self.post_room.stop(timeout)
         self.collector.stop(timeout)
         self.caller.stop(timeout)

@@ -9,7 +9,7 @@ from bitmail.pages.elements import badge, icon, ready, skeleton
 from bitmail.pages.shell import menu, shell
 from bitmail.pages.words import _
 from bitmail.state.ops import KINDS, OpsState
-from bitmail.state.opsrows import ContainerRow, EventRow, FoundRow, LifeRow, Tile
+from bitmail.state.opsrows import ContainerRow, EventRow, FoundRow, LifeRow, ServerRow, Tile
 from mta.inquiry import By
 from mta.providers.options import MOST_WEIGHT
 from mta.scheduler import BUILT_IN
@@ -49,7 +49,7 @@ def ops() -> rx.Component:
                                 schedule(),
                                 queue(),
                                 charts(),
-                                containers(),
+                                hosts(),
                                 events(),
                                 inquiry(),
                                 people(),
@@ -217,9 +217,12 @@ def chart(title: str, data: rx.Var[list[dict[str, str | int]]]) -> rx.Component:
     )
 
 
-def containers() -> rx.Component:
-    """Which containers are alive."""
-    return section("Containers", rx.el.ul(rx.foreach(OpsState.containers, container)))
+def hosts() -> rx.Component:
+    """Which containers and web servers are alive."""
+    return rx.fragment(
+        section("Containers", rx.el.ul(rx.foreach(OpsState.containers, container))),
+        section("Web servers", rx.el.ul(rx.foreach(OpsState.servers, server))),
+    )
 
 
 def container(one: rx.Var[ContainerRow]) -> rx.Component:
@@ -228,6 +231,15 @@ def container(one: rx.Var[ContainerRow]) -> rx.Component:
         rx.el.strong(one.place),
         rx.el.span("version ", one.version),
         rx.cond(one.scheduler != "", rx.el.span("picks by ", one.scheduler)),
+        rx.el.span("seen ", one.seen, class_name="muted"),
+    )
+
+
+def server(one: rx.Var[ServerRow]) -> rx.Component:
+    """A web server."""
+    return rx.el.li(
+        rx.el.strong(one.place),
+        rx.el.span("version ", one.version),
         rx.el.span("seen ", one.seen, class_name="muted"),
     )
 

@@ -11,7 +11,7 @@ from bitmail import routes
 from bitmail.current import caller, off_loop, service
 from bitmail.errors import Refused
 from bitmail.state import opsrows
-from bitmail.state.opsrows import ContainerRow, EventRow, FoundRow, LifeRow, Tile
+from bitmail.state.opsrows import ContainerRow, EventRow, FoundRow, LifeRow, ServerRow, Tile
 from mta.events import EventKind
 from mta.inquiry import By
 from mta.outcomes import Status
@@ -58,6 +58,7 @@ class OpsState(rx.State):
     rulings: list[str] = []  # noqa: RUF012
     names: list[str] = []  # noqa: RUF012
     containers: list[ContainerRow] = []  # noqa: RUF012
+    servers: list[ServerRow] = []  # noqa: RUF012
     depth: list[tuple[str, str]] = []  # noqa: RUF012
     oldest: str = ""
     hour: list[dict[str, str | int]] = []  # noqa: RUF012
@@ -181,6 +182,7 @@ class OpsState(rx.State):
         me, operations = caller(), service().operations
         try:
             overview = await off_loop(operations.overview, me.user)
+            servers = await off_loop(operations.servers, me.user)
             happened = operations.events(me.user, KINDS[self.kind], self.about, self.words)
         except (Refused, StoreError) as refusal:
             self.problem, self.is_loaded = str(refusal), False
@@ -191,6 +193,7 @@ class OpsState(rx.State):
         self.rulings = opsrows.rulings(overview.plan, zone)
         self.names = list(dict.fromkeys(one.name for one in self.tiles))
         self.containers = [opsrows.container(one, overview.at) for one in overview.containers]
+        self.servers = [opsrows.server(one, overview.at) for one in servers]
         self.depth = [(status.value, f"{overview.backlog.waiting.get(status, 0):,}") for status in WAITING]
         oldest = overview.backlog.oldest
         self.oldest = "" if oldest is None else opsrows.span(overview.at - oldest)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from bitmail.controlroom import Happened, Overview
+from bitmail.presence import WebServer
 from bitmail.words import clock_time, day_time, full_time
 from mta.health import ContainerReport
 from mta.holder import place_of
@@ -42,6 +43,15 @@ class ContainerRow:
 
     place: str
     scheduler: str
+    version: str
+    seen: str
+
+
+@dataclass
+class ServerRow:
+    """A web server that is there."""
+
+    place: str
     version: str
     seen: str
 
@@ -129,6 +139,11 @@ def container(report: ContainerReport, now: float) -> ContainerRow:
     return ContainerRow(
         place_of(report.holder), report.scheduler, report.version, f"{span(now - report.at)} ago"
     )
+
+
+def server(one: WebServer, now: float) -> ServerRow:
+    """A web server, by what it said last; `now` is in seconds since the epoch."""
+    return ServerRow(one.place, one.version, f"{span(now - one.at)} ago")
 
 
 def event(happened: Happened, zone: ZoneInfo) -> EventRow:

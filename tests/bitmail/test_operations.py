@@ -49,6 +49,7 @@ def test_every_operation_when_asked_by_anybody_else_then_refused_and_nothing_is_
     sent = operated.container.submit(mail("ada@localhost", not_before=4e9))
     calls = [
         lambda by: operations.overview(by),
+        lambda by: operations.servers(by),
         lambda by: operations.events(by),
         lambda by: operations.find(by, "ada@localhost", By.ANYTHING),
         lambda by: operations.submission(by, sent.id),

@@ -43,6 +43,9 @@ def test_an_operator_sees_a_mail_go_out_and_takes_a_provider_out(browser: Browse
         data={"to": "grace@example.com", "subject": "Seen by the operator", "text": "x"},
         headers={"Authorization": f"Bearer {session}", "Origin": server.url},
     )
+    there = page.get_by_role("region", name="Web servers").get_by_role("listitem")
+    expect(there).to_have_count(1)
+    expect(there).to_contain_text(f":{server.process_id}version")
     page.get_by_label("What is known of it").fill("seen by")
     page.get_by_role("button", name="Find", exact=True).click()
     found = page.get_by_role("region", name="Find a mail")
