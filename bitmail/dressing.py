@@ -77,8 +77,12 @@ def dressed(page: Path, look: Look) -> bytes:
 
 def with_words(script: str, language: Language) -> str:
     """The script with what the server says to a page, and in it the words of this language."""
-    words = json.dumps(page_words(language), ensure_ascii=False, separators=(",", ":"))
-    return script.replace("{", f"{{WORDS:{words},", 1)
+    return script.replace("{", f"{{WORDS:{_dictionary(language)},", 1)
+
+
+@cache
+def _dictionary(language: Language) -> str:
+    return json.dumps(page_words(language), ensure_ascii=False, separators=(",", ":"))
 
 
 def packed(body: bytes, kind: str, encodings: str) -> Response:

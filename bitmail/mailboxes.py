@@ -70,8 +70,7 @@ class Mailboxes:
             only: show only such mails.
             oldest_first: begin at the other end.
         """
-        wanted = {"user": user, "mailbox": str(mailbox)} | ({only.value: "1"} if only else {})
-        return self._listed(wanted, before, newest_first=not oldest_first)
+        return self._listed(_wanted(user, mailbox, only), before, newest_first=not oldest_first)
 
     def conversations(
         self,
@@ -93,7 +92,7 @@ class Mailboxes:
         Returns:
             The page, and how many mails each of its conversations has in all, up to a hundred.
         """
-        wanted = {"user": user, "mailbox": str(mailbox)} | ({only.value: "1"} if only else {})
+        wanted = _wanted(user, mailbox, only)
         heads: list[Mail] = []
         sizes: dict[str, int] = {}
         for _round in range(LOOKED_THROUGH):
@@ -310,6 +309,10 @@ class Mailboxes:
 
     def _counted(self, matching: Mapping[str, str]) -> int:
         return len(self._store.get(matching, limit=COUNTED))
+
+
+def _wanted(user: str, mailbox: str, only: Only | None) -> dict[str, str]:
+    return {"user": user, "mailbox": str(mailbox)} | ({only.value: "1"} if only else {})
 
 
 def _each(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:

@@ -47,6 +47,14 @@ def no_english_remains(page: Page) -> None:
     assert not (shown | set(named)) & (ENGLISH - SAME - {"Dansk"})
 
 
+def come_in(page: Page, server: Server, name: str) -> None:
+    page.goto(server.url)
+    page.get_by_label("Navn", exact=True).fill(name)
+    page.get_by_label("Adgangskode").fill(PASSWORD)
+    page.get_by_role("button", name="Log ind").click()
+    expect(page.get_by_text("Ingen mail her endnu.")).to_be_visible()
+
+
 PLACES = (
     *GUARDED,
     f"{SEARCH}?q=x",
@@ -59,11 +67,7 @@ PLACES = (
 
 def test_no_page_shows_a_dane_english(danish: Page, server: Server) -> None:
     page = danish
-    page.goto(server.url)
-    page.get_by_label("Navn", exact=True).fill("Birgit")
-    page.get_by_label("Adgangskode").fill(PASSWORD)
-    page.get_by_role("button", name="Log ind").click()
-    expect(page.get_by_text("Ingen mail her endnu.")).to_be_visible()
+    come_in(page, server, "Birgit")
     for place in PLACES:
         page.goto(f"{server.url}{place}")
         expect(page.locator("[data-hydrated='1']")).to_be_attached()
@@ -127,11 +131,7 @@ def test_a_browser_that_asks_for_english_gets_danish_once_it_is_chosen(page: Pag
 
 def test_a_dane_who_names_nobody_to_send_to_is_told_so(danish: Page, server: Server) -> None:
     page = danish
-    page.goto(server.url)
-    page.get_by_label("Navn", exact=True).fill("Inger")
-    page.get_by_label("Adgangskode").fill(PASSWORD)
-    page.get_by_role("button", name="Log ind").click()
-    expect(page.get_by_text("Ingen mail her endnu.")).to_be_visible()
+    come_in(page, server, "Inger")
     page.get_by_role("button", name="Skriv", exact=True).first.click()
     expect(page.get_by_role("textbox", name="Til", exact=True)).to_be_focused()
     page.get_by_role("textbox", name="Emne").fill("Frokost")
@@ -142,11 +142,7 @@ def test_a_dane_who_names_nobody_to_send_to_is_told_so(danish: Page, server: Ser
 
 def test_the_rich_editor_speaks_danish(danish: Page, server: Server) -> None:
     page = danish
-    page.goto(server.url)
-    page.get_by_label("Navn", exact=True).fill("Sofie")
-    page.get_by_label("Adgangskode").fill(PASSWORD)
-    page.get_by_role("button", name="Log ind").click()
-    expect(page.get_by_text("Ingen mail her endnu.")).to_be_visible()
+    come_in(page, server, "Sofie")
     page.get_by_role("button", name="Skriv", exact=True).first.click()
     page.get_by_role("button", name="Formateret tekst").click()
     expect(page.get_by_role("button", name="Fed", exact=True)).to_be_visible()
@@ -158,11 +154,7 @@ def test_the_rich_editor_speaks_danish(danish: Page, server: Server) -> None:
 
 def test_an_address_that_is_none_is_refused_in_danish(danish: Page, server: Server) -> None:
     page = danish
-    page.goto(server.url)
-    page.get_by_label("Navn", exact=True).fill("Mette")
-    page.get_by_label("Adgangskode").fill(PASSWORD)
-    page.get_by_role("button", name="Log ind").click()
-    expect(page.get_by_text("Ingen mail her endnu.")).to_be_visible()
+    come_in(page, server, "Mette")
     page.get_by_role("button", name="Skriv", exact=True).first.click()
     field = page.get_by_role("textbox", name="Til", exact=True)
     field.fill("grete@-example.com")
