@@ -6,7 +6,7 @@ import reflex as rx
 
 from bitmail import routes
 from bitmail.pages.elements import PostForm
-from bitmail.pages.settings.parts import says, secret_field, section, user_name
+from bitmail.pages.settings.parts import row_button, says, secret_field, section, user_name
 from bitmail.pages.words import _
 from bitmail.state.settings import SessionRow, SettingsState
 
@@ -120,12 +120,7 @@ def session(row: rx.Var[SessionRow]) -> rx.Component:
         rx.cond(
             row.is_this,
             rx.el.span(_("this one"), class_name="badge info"),
-            rx.el.button(
-                _("Log out"),
-                on_click=SettingsState.end_session(row.id),
-                type="button",
-                class_name="btn ghost",
-            ),
+            row_button(_("Log out"), SettingsState.end_session(row.id)),
         ),
         key=row.id.to_string(),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reflex as rx
 
-from bitmail.pages.settings.parts import choice, section
+from bitmail.pages.settings.parts import choice, row_button, section
 from bitmail.pages.words import _
 from bitmail.preferences import UNDO_CHOICES
 from bitmail.state.settings import SettingsState
@@ -28,12 +28,7 @@ def reading() -> rx.Component:
                     SettingsState.senders,
                     lambda sender: rx.el.li(
                         rx.el.span(sender),
-                        rx.el.button(
-                            _("Ask again"),
-                            on_click=SettingsState.forget_sender(sender),
-                            type="button",
-                            class_name="btn ghost",
-                        ),
+                        row_button(_("Ask again"), SettingsState.forget_sender(sender)),
                         key=sender,
                     ),
                 ),
@@ -78,12 +73,10 @@ def suppressed() -> rx.Component:
                     SettingsState.suppressed,
                     lambda one: rx.el.li(
                         rx.el.span(one.why),
-                        rx.el.button(
+                        row_button(
                             _("Warn no more"),
-                            on_click=SettingsState.lift(one.address),
-                            type="button",
-                            class_name="btn ghost",
-                            aria_label=_("Warn no more of {address}", address=one.address),
+                            SettingsState.lift(one.address),
+                            _("Warn no more of {address}", address=one.address),
                         ),
                         key=one.address,
                     ),

@@ -37,6 +37,18 @@ def says(field: str) -> rx.Component:
     return rx.el.p(SettingsState.errors.get(field, ""), role="alert", class_name="says")
 
 
+def row_button(words: rx.Var[str], event: rx.EventSpec, named: rx.Var[str] | None = None) -> rx.Component:
+    """What can be done with one row of a list.
+
+    Args:
+        words: on the button.
+        event: when it is clicked.
+        named: what it is called for who does not see its row; as it says when None.
+    """
+    name = {} if named is None else {"aria_label": named}
+    return rx.el.button(words, on_click=event, type="button", class_name="btn ghost", **name)
+
+
 def user_name() -> rx.Component:
     """Whose password it is, for the browser's keeper of passwords."""
     return rx.el.input(

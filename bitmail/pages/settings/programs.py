@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reflex as rx
 
-from bitmail.pages.settings.parts import says, section, shown_once
+from bitmail.pages.settings.parts import row_button, says, section, shown_once
 from bitmail.pages.words import _
 from bitmail.state.settings import SettingsState, TokenRow, WebhookRow
 from bitmail.tokens import MAY
@@ -55,9 +55,7 @@ def token(row: rx.Var[TokenRow]) -> rx.Component:
             " ",
             rx.el.span(_("may {scopes} until {day}", scopes=row.scopes, day=row.expires), class_name="muted"),
         ),
-        rx.el.button(
-            _("End"), on_click=SettingsState.end_token(row.id), type="button", class_name="btn ghost"
-        ),
+        row_button(_("End"), SettingsState.end_token(row.id)),
         key=row.id.to_string(),
     )
 
@@ -121,27 +119,21 @@ def webhook(row: rx.Var[WebhookRow]) -> rx.Component:
         ),
         rx.cond(
             row.is_off,
-            rx.el.button(
+            row_button(
                 _("Switch on"),
-                on_click=SettingsState.switch_on_webhook(row.id),
-                type="button",
-                class_name="btn ghost",
-                aria_label=_("Switch on the webhook at {address}", address=row.url),
+                SettingsState.switch_on_webhook(row.id),
+                _("Switch on the webhook at {address}", address=row.url),
             ),
         ),
-        rx.el.button(
+        row_button(
             _("Send a test"),
-            on_click=SettingsState.test_webhook(row.id),
-            type="button",
-            class_name="btn ghost",
-            aria_label=_("Send a test to the webhook at {address}", address=row.url),
+            SettingsState.test_webhook(row.id),
+            _("Send a test to the webhook at {address}", address=row.url),
         ),
-        rx.el.button(
+        row_button(
             _("Remove"),
-            on_click=SettingsState.end_webhook(row.id),
-            type="button",
-            class_name="btn ghost",
-            aria_label=_("Remove the webhook at {address}", address=row.url),
+            SettingsState.end_webhook(row.id),
+            _("Remove the webhook at {address}", address=row.url),
         ),
         class_name="webhook",
         key=row.id.to_string(),
