@@ -102,7 +102,10 @@ def lock(context):
     }
 )
 def fuzz(context, seconds=600, only=""):
-    """Let atheris look for inputs that break a parser; what it finds lies in var/fuzz."""
+    """Let atheris look for inputs that break a parser, and the property tests for new examples.
+
+    What atheris finds lies in var/fuzz.
+    """
     from tests.fuzz.harnesses import NAMES
 
     if only and only not in NAMES:
@@ -110,6 +113,9 @@ def fuzz(context, seconds=600, only=""):
     for name in [only] if only else NAMES:
         say(name)
         run_module("tests.fuzz", name, str(int(seconds) // (1 if only else len(NAMES))))
+    if not only:
+        say("property tests")
+        run_module("pytest", "-q", "-m", "hypothesis", "--hypothesis-profile", "default")
 
 
 @task

@@ -123,7 +123,7 @@ def parse(raw: bytes) -> ParsedMail:
     to, to_label = read_mailboxes(head.get("to"))
     senders, _ = read_mailboxes(head.get("from"))
     return ParsedMail(
-        subject=decode_words(head.get("subject"))[:SUBJECT_CHARACTERS],
+        subject=_words(head.get("subject"))[:SUBJECT_CHARACTERS],
         sender=senders[0] if senders else None,
         reply_to=read_mailboxes(head.get("reply-to"))[0],
         to=to,
@@ -137,11 +137,16 @@ def parse(raw: bytes) -> ParsedMail:
         text=text,
         html=markup,
         attachments=tuple(reading.attachments),
-        snippet=one_line(" ".join(text[: SNIPPET_CHARACTERS * 10].split()))[:SNIPPET_CHARACTERS],
+        snippet=_snippet(text),
         unsubscribe=read_unsubscribe(head),
         wants_receipt=bool(head.get("disposition-notification-to")),
         damaged=reading.damaged,
     )
+
+
+def _snippet(text: str) -> str:
+    """How the text begins, as one line of the list."""
+    return DIRECTION.sub("", one_line(" ".join(text[: SNIPPET_CHARACTERS * 10].split())))[:SNIPPET_CHARACTERS]
 
 
 def read_mailboxes(value: str) -> tuple[tuple[Mailbox, ...], str]:
@@ -153,7 +158,7 @@ def read_mailboxes(value: str) -> tuple[tuple[Mailbox, ...], str]:
         if members.tokens:
             mailboxes.append(_mailbox(members))
         else:
-            label = label or decode_words(piece_label)
+            label = label or _words(piece_label)
     return tuple(mailboxes), "" if mailboxes else label
 
 
@@ -171,13 +176,13 @@ def _without_group(piece: Piece) -> tuple[str, Piece]:
 def _mailbox(piece: Piece) -> Mailbox:
     specification = piece.specification
     if "@" in specification:
-        return Mailbox(_name(piece.name), DIRECTION.sub("", one_line(specification)))
-    return Mailbox(_name(piece.name or piece.text), "")
+        return Mailbox(_words(piece.name), DIRECTION.sub("", one_line(specification)))
+    return Mailbox(_words(piece.name or piece.text), "")
 
 
-def _name(words: str) -> str:
-    """A display name; it cannot turn around what stands after it on the screen."""
-    return DIRECTION.sub("", decode_words(words))
+def _words(value: str) -> str:
+    """A display name or subject; it cannot turn around what stands after it on the screen."""
+    return DIRECTION.sub("", decode_words(value))
 
 
 def _date(value: str) -> datetime | None:

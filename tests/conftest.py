@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
 for name in list(os.environ):
     if name.startswith(("AWS_", "SES_", "MAILGUN_", "SENDGRID_", "SMTP_")):
         del os.environ[name]
+
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
+"""The same code gets the same answer each time; `./fab fuzz` looks further."""
 
 HOSTS = "tests/deploy/"
 """Where tests share hosts, and take longest."""

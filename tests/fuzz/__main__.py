@@ -1,5 +1,7 @@
 """`python -m tests.fuzz NAME SECONDS [FOLDER]`: fuzz one parser, guided by the branches that it takes.
 
+With 0 seconds it only goes through the seeds and what earlier runs kept.
+
 Ends with another status than 0 when an input broke a promise; that input is shown, and belongs into the seeds.
 What takes new branches is kept in the folder (`var/fuzz`), and the next run begins with it.
 """
@@ -32,10 +34,11 @@ def main(name: str, seconds: str, folder: str = "var/fuzz") -> None:
     begin = Path(tempfile.mkdtemp(prefix="bitmail-fuzz-"))
     for seed in seeds(name):
         (begin / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
-    options = (f"-max_len={INPUT}", f"-timeout={SLOW}", f"-rss_limit_mb={MEMORY}")
+    ends = f"-max_total_time={seconds}" if int(seconds) else "-runs=0"
+    options = (ends, f"-max_len={INPUT}", f"-timeout={SLOW}", f"-rss_limit_mb={MEMORY}")
     quiet = ("-print_final_stats=1", "-verbosity=1", f"-artifact_prefix={kept.parent}/{name}-")
     atheris.Setup(
-        [name, f"-max_total_time={seconds}", *options, *quiet, str(kept), str(begin)],
+        [name, *options, *quiet, str(kept), str(begin)],
         one,
         enable_python_coverage=True,
     )
