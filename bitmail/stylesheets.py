@@ -145,7 +145,7 @@ def _is_harmless(tokens: Iterable[Any], value: str) -> bool:
 
 
 def _loads_nothing(token: Any) -> bool:
-    if token.type in ("url", "error", "{} block"):
+    if token.type in ("url", "error", "{} block") or token in (":", ";"):  # which no value has
         return False
     if token.type == "function":
         return token.lower_name in _FUNCTIONS and all(_loads_nothing(inner) for inner in token.arguments)
