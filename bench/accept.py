@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sqlite3
 import tempfile
 import time
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -18,6 +20,8 @@ from sqlalchemy import event
 from bench.figures import Figure, report
 from bench.handing_in import container, hand_in
 from bench.postfix import NoPostfix, Postfix, private_postfix
+from mta.desk import Desk
+from mta.intake import Intake
 from mta.spool import Spool
 from mta.submission import NewSubmission
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
@@ -77,8 +81,33 @@ def spool_file() -> Iterator[str]:
         yield path
 
 
-def submit_all(seconds: float, recording: Recording) -> float:
-    """Submissions a second from several threads, each on disk before the next."""
+def submit_as_coroutines(seconds: float, recording: Recording) -> float:
+    """Submissions a second from several coroutines of one loop, each on disk before the next: as the servers do."""
+    with spool_file() as path:
+        database = Database(f"sqlite:///{path}")
+        intake = Intake(Desk(database))
+
+        async def submit(submitter: int, until: float) -> int:
+            done = 0
+            while time.perf_counter() < until:
+                await intake.submit(partial(mail, f"{submitter}-{done}"), OCTETS)
+                done += 1
+            return done
+
+        async def submit_all() -> float:
+            started = time.perf_counter()
+            each = (submit(submitter, started + seconds) for submitter in range(SUBMITTERS))
+            return sum(await asyncio.gather(*each)) / (time.perf_counter() - started)
+
+        with recording.watch(database):
+            rate = asyncio.run(submit_all())
+        intake.close()
+        database.close()
+        return rate
+
+
+def submit_in_threads(seconds: float, recording: Recording) -> float:
+    """The same from several threads, each of which waits for its commit."""
     with spool_file() as path:
         database = Database(f"sqlite:///{path}")
         spool = Spool(database)
@@ -143,18 +172,20 @@ def main() -> None:
 
 def measure(postfix: Postfix | None, seconds: float, rounds: int) -> list[Figure]:
     """Everything in turn, and each compared with its neighbours in time, since a machine is never quiet."""
-    ours, raw, theirs, kept, batches, web = [], [], [], [], [], []
+    ours, threads, raw, theirs, kept, batches, web = [], [], [], [], [], [], []
     for _ in range(rounds):
         if postfix is not None:
             theirs.append(postfix.accept(round(500 * seconds), SUBMITTERS, OCTETS, keep=False))
             kept.append(postfix.accept(round(500 * seconds), SUBMITTERS, OCTETS, keep=True))
         with container() as head:
             web.append(hand_in(head, SUBMITTERS, OCTETS, seconds))
+        threads.append(submit_in_threads(seconds, Recording()))
         recording = Recording()
-        ours.append(submit_all(seconds, recording))
+        ours.append(submit_as_coroutines(seconds, recording))
         raw.append(write_again(recording))
         batches.append(recording.mails / len(recording.batches))
     label = f"{SUBMITTERS} submitters, {OCTETS} octets, SQLite"
+    in_threads = f"{SUBMITTERS} submitters in threads of their own, {OCTETS} octets, SQLite"
     over_http = f"{SUBMITTERS} connections to /sendmail, {OCTETS} octets, SQLite"
     return [
         Figure("accept", f"{label}, mails a commit", median(batches), "mails"),
@@ -164,6 +195,8 @@ def measure(postfix: Postfix | None, seconds: float, rounds: int) -> list[Figure
         *beside(label, ours, "Postfix", theirs),
         *([Figure("accept", "Postfix, connections kept", median(kept), "mails/s")] if kept else []),
         *beside(label, ours, "Postfix, connections kept", kept),
+        *beside(in_threads, threads, "raw driver", raw),
+        *beside(in_threads, threads, "Postfix", theirs),
         Figure("accept", over_http, median(web), "mails/s"),
         *beside(over_http, web, "Postfix", theirs),
     ]

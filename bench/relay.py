@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 REPLIES = {
-    b"EHLO": b"250-relay.example\r\n250-8BITMIME\r\n250 SIZE 10000000\r\n",
+    b"EHLO": b"250-relay.example\r\n250-8BITMIME\r\n250-PIPELINING\r\n250 SIZE 10000000\r\n",
     b"MAIL": b"250 2.1.0 ok\r\n",
     b"RCPT": b"250 2.1.5 ok\r\n",
     b"RSET": b"250 2.0.0 ok\r\n",

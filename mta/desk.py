@@ -26,7 +26,7 @@ from mta.steering import Steering
 from mta.submission import Delivery, NewSubmission, Submission
 from mta.tallies import Tallies
 from store import tracing
-from store.database import Database
+from store.database import Database, Heard
 from store.errors import StoreUnavailable
 
 LOG = logging.getLogger(__name__)
@@ -94,6 +94,29 @@ class Desk:
         if self._is_started and any(not isinstance(one, KeyConflict) and one[1] for one in accepted):
             self._submitted()
         return [one if isinstance(one, KeyConflict) else one[0] for one in accepted]
+
+    def submit_soon(
+        self, news: Sequence[NewSubmission], heard: Heard[list[Submission | KeyConflict | None]]
+    ) -> None:
+        """The same for a caller that cannot wait: returns at once.
+
+        Args:
+            news: the mails.
+            heard: told once all are on disk, in a thread that it must not hold up; None is in the place of what was
+                submitted before, and `submit` says how that is.
+
+        Raises:
+            DatabaseClosed: no more is taken.
+        """
+
+        def answered(
+            accepted: list[Submission | KeyConflict | None] | None, error: BaseException | None
+        ) -> None:
+            heard(accepted, error)
+            if self._is_started and any(isinstance(one, Submission) for one in accepted or ()):
+                self._submitted()
+
+        self._spool.submit_soon(news, self._clock(), self._settings.lifetime, answered)
 
     def submission(self, submission_id: str) -> Submission | None:
         """The submission with its deliveries and attempts as it is now, or None."""

@@ -22,6 +22,7 @@ PLAIN_LINES = re.compile(
 """Text that needs no encoding: short lines of ASCII without blanks at the end, none like a boundary, and none
 that mailboxes change."""
 NESTED_MAIL = re.compile(rb"(?:[\t -~]{0,998}\r\n)*[\t -~]{0,998}")
+BEYOND_ASCII = bytes(range(128, 256))
 BASE64_SHARE = 6
 """Quoted-printable stays readable while at most one octet in so many is not ASCII."""
 
@@ -111,7 +112,7 @@ def encode_text(octets: bytes) -> tuple[str, bytes]:
     """
     if PLAIN_LINES.fullmatch(octets):
         return "7bit", octets
-    if sum(octet > 127 for octet in octets) * BASE64_SHARE <= len(octets):
+    if (len(octets) - len(octets.translate(None, BEYOND_ASCII))) * BASE64_SHARE <= len(octets):
         return "quoted-printable", binascii.b2a_qp(octets, istext=True)
     return "base64", encode_base64(octets)
 

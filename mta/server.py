@@ -145,7 +145,7 @@ class ContainerServer:
             mega = self._limit / 1024 / 1024
             return _closing(JSONResponse({"error": f"A request may carry {mega:g} MB."}, 413))
         try:
-            submission = await self._intake.submit(partial(_read, request, key, body))
+            submission = await self._intake.submit(partial(_read, request, key, body), len(body))
         except Unacceptable as refusal:
             return _refusal(422, *refusal.errors)
         except KeyConflict as conflict:

@@ -15,7 +15,7 @@ from mta.outcomes import Status
 from mta.records import DELIVERY_COLUMNS, delivery_of, submissions_of
 from mta.submission import Delivery, NewSubmission, Submission
 from mta.tables import deliveries, submissions, traces
-from store.database import Database
+from store.database import Database, Heard
 
 CANCELLABLE = (Status.QUEUED, Status.DEFERRED)
 """Where surely no provider has the mail."""
@@ -88,16 +88,42 @@ class Spool:
         answers = self._database.write(accept, accepting)
         return [self._accepted(one, *answer) for one, answer in zip(accepting, answers, strict=True)]
 
+    def submit_soon(
+        self,
+        news: Sequence[NewSubmission],
+        now: float,
+        lifetime: float,
+        heard: Heard[list[Submission | KeyConflict | None]],
+    ) -> None:
+        """The same for a caller that cannot wait: returns at once.
+
+        Args:
+            news: as in `submit_all`.
+            now: as in `submit`.
+            lifetime: as in `submit`.
+            heard: told once all is durable, in a thread that it must not hold up; None is in the place of what was
+                submitted before, and `submit` says how that is.
+
+        Raises:
+            DatabaseClosed: no more is taken.
+        """
+        accepting = [acceptance_of(new, now, lifetime) for new in news]
+
+        def answered(answers: list[tuple[str, str]] | None, error: BaseException | None) -> None:
+            pairs = zip(accepting, answers or (), strict=not error)
+            heard([_at_once(one, *answer) for one, answer in pairs], error)
+
+        self._database.write_soon(accept, accepting, answered)
+
     def _accepted(
         self, asked: Acceptance, submission_id: str, digest: str
     ) -> tuple[Submission, bool] | KeyConflict:
-        key = asked.new.key
-        if digest != asked.digest:
-            return KeyConflict(f"the key {key!r} was used for another mail; take a new key for a new mail")
-        if submission_id == asked.id:
-            return as_accepted(asked), True
+        accepted = _at_once(asked, submission_id, digest)
+        if accepted is not None:
+            return accepted if isinstance(accepted, KeyConflict) else (accepted, True)
         earlier = self.submission(submission_id)
         if earlier is None:
+            key = asked.new.key
             return KeyConflict(f"the submission with the key {key!r} was just removed; submit it again")
         return earlier, False
 
@@ -155,6 +181,14 @@ class Spool:
             The delivery as it is now, or None when there is none that a retry may help, or a container holds it.
         """
         return self._database.write(_retry, _Retrying(submission_id, delivery_id, now, now + lifetime))
+
+
+def _at_once(asked: Acceptance, submission_id: str, digest: str) -> Submission | KeyConflict | None:
+    """What became of it, as far as the answer of `accept` says; None for what was submitted before."""
+    if digest != asked.digest:
+        key = asked.new.key
+        return KeyConflict(f"the key {key!r} was used for another mail; take a new key for a new mail")
+    return as_accepted(asked) if submission_id == asked.id else None
 
 
 _BACKLOG = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,11 +18,15 @@ from store.driver import Driver, unavailable
 from store.engine import make_engine, make_looking_engine
 from store.errors import DatabaseClosed, StoreUnavailable
 
+LOG = logging.getLogger(__name__)
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Operation = Callable[[Connection, Sequence[Item]], Sequence[Result]]
 """Writes a batch of items in the transaction given and returns one result an item, in order."""
+Heard = Callable[[Result | None, BaseException | None], None]
+"""Told the result of a write, or the error in place of it."""
 
 GATHER_SECONDS = 0.0001
 """How long the committing thread waits for one more caller to come back."""
@@ -44,13 +49,25 @@ class _Job(Generic[Item, Result]):
     alone: bool
     until: float
     """When it does not wait for company any longer, by `time.monotonic`; 0 for at once."""
-    done: threading.Lock = field(default_factory=threading.Lock)
-    """Held until the result is there; a lock costs a caller less than an event."""
+    heard: Heard[Result] | None
+    """Told in the committing thread; None where a thread waits."""
     result: Result | None = None
     error: BaseException | None = None
+    done: threading.Lock = field(default_factory=threading.Lock)
+    """Held until the result is there; a lock costs a caller less than an event."""
 
     def __post_init__(self) -> None:
         self.done.acquire()
+
+    def tell(self) -> None:
+        """Let the caller know that it is done."""
+        if self.heard is None:
+            self.done.release()
+            return
+        try:
+            self.heard(self.result, self.error)
+        except Exception:  # the others are to hear of theirs
+            LOG.exception("who asked for a write could not be told of it")
 
 
 class Database:
@@ -79,6 +96,7 @@ class Database:
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._kept: Connection | None = None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -149,7 +167,27 @@ class Database:
             Exception: whatever the operation raised for this item alone.
         """
         until = time.monotonic() + patience if patience else 0.0
-        job: _Job[Item, Result] = _Job(operation, item, alone, until)
+        job: _Job[Item, Result] = _Job(operation, item, alone, until, None)
+        self._hand_over(job)
+        job.done.acquire()
+        if job.error is not None:
+            raise job.error
+        return job.result  # type: ignore[return-value]
+
+    def write_soon(self, operation: Operation[Item, Result], item: Item, heard: Heard[Result]) -> None:
+        """The same for a caller that cannot wait, such as an event loop: returns at once.
+
+        Args:
+            operation: as in `write`.
+            item: as in `write`.
+            heard: called in the committing thread, once the write is committed or failed; it must not wait.
+
+        Raises:
+            DatabaseClosed: after `close`.
+        """
+        self._hand_over(_Job(operation, item, alone=False, until=0.0, heard=heard))
+
+    def _hand_over(self, job: _Job[Any, Any]) -> None:
         with self._wake:
             if self._closed:
                 raise DatabaseClosed("the database is closed; start the service again to write to it")
@@ -157,12 +195,8 @@ class Database:
                 self._thread = threading.Thread(target=self._commit_forever, name="committer", daemon=True)
                 self._thread.start()
             self._waiting.append(job)
-            if len(self._waiting) >= self._wanted or (self._has_time and not patience):
+            if len(self._waiting) >= self._wanted or (self._has_time and not job.until):
                 self._wake.notify()
-        job.done.acquire()
-        if job.error is not None:
-            raise job.error
-        return job.result  # type: ignore[return-value]
 
     def close(self) -> None:
         """Finish the writes that wait, stop the committing thread and close every connection."""
@@ -172,6 +206,8 @@ class Database:
             thread = self._thread
         if thread is not None:
             thread.join()
+        if self._kept is not None:
+            self._kept.close()
         self.engine.dispose()
         self._looking.dispose()
 
@@ -182,7 +218,7 @@ class Database:
             with self._wake:
                 expected = len(jobs) + len(self._waiting)
             for job in jobs:
-                job.done.release()
+                job.tell()
 
     def _gather(self, expected: int) -> list[_Job[Any, Any]]:
         """The next batch; empty once the database is closed and nothing waits.
@@ -236,9 +272,7 @@ class Database:
             groups.setdefault(job.operation, []).append(job)
         results: list[tuple[_Job[Any, Any], Any]] = []
         alone = not self.is_sqlite and all(job.alone for job in jobs)
-        with _losing_batch():
-            connection = self._looking.connect() if alone else self._writing()
-        with connection:  # leaving it without a commit rolls back
+        with self._connection(alone=alone) as connection:  # leaving it without a commit rolls back
             with _losing_batch():
                 transaction = connection.begin()
             for operation, members in groups.items():
@@ -248,6 +282,23 @@ class Database:
                 _commit(connection, transaction)
         for job, result in results:
             job.result = result
+
+    @contextmanager
+    def _connection(self, *, alone: bool) -> Iterator[Connection]:
+        """That of the committing thread: on SQLite the same one as long as all is well."""
+        kept, self._kept = self._kept, None
+        if kept is None:
+            with _losing_batch():
+                kept = self._looking.connect() if alone else self._writing()
+        try:
+            yield kept
+        except BaseException:
+            kept.close()
+            raise
+        if self.is_sqlite:
+            self._kept = kept
+        else:
+            kept.close()
 
 
 def _commit(connection: Connection, transaction: RootTransaction) -> None:

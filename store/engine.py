@@ -59,7 +59,7 @@ def make_engine(url: str) -> Engine:
         url,
         connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False},
         pool_size=16,
-        pool_use_lifo=True,  # the committing thread gets back the connection whose cache holds what it writes
+        pool_use_lifo=True,  # the connection used last has in its cache what is looked for next
     )
 
     @event.listens_for(engine, "connect")

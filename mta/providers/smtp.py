@@ -14,6 +14,7 @@ from mta.providers.answers import DETAIL_CHARACTERS, WHOLE_CHARACTERS, Secrets
 from mta.providers.base import Outgoing, Provider, ProviderOptions
 from mta.providers.smtp_answers import judge
 from mta.providers.smtp_connection import (
+    SEND_OCTETS,
     Deadline,
     NoSuchExtension,
     NotSmtp,
@@ -198,9 +199,10 @@ class SMTP(Provider):
             (Stage.RCPT, f"RCPT TO:<{message.recipient}>"),
             (Stage.DATA, "DATA"),
         ]
-        for stage, line in steps:
+        replies = connection.commands([line for _, line in steps])
+        for stage, _ in steps:
             connection.stage = stage
-            reply = connection.command(line)
+            reply = next(replies)
             if reply.code == 421 and deadline is not None:
                 raise _Closing
             if stage is Stage.MAIL and deadline is not None:
@@ -208,9 +210,10 @@ class SMTP(Provider):
             if not (reply.code == 354 if stage is Stage.DATA else reply.is_positive):
                 return self._ended(connection, judge(stage, reply, self._clock()), reply.code)
         connection.stage = Stage.BODY
-        connection.send(LEADING_DOT.sub(b"..", raw))
+        written = LEADING_DOT.sub(b"..", raw) + b".\r\n"
+        connection.send(written[:-SEND_OCTETS])
         connection.stage = Stage.FINAL
-        connection.send(b".\r\n")
+        connection.send(written[-SEND_OCTETS:])
         reply = connection.reply()
         if not reply.is_positive:
             return self._ended(connection, judge(Stage.FINAL, reply, self._clock()), reply.code)
@@ -255,10 +258,11 @@ class SMTP(Provider):
         return Answer(Outcome.UNAVAILABLE, f"The relay {self.relay.host} failed at {stage}: {reason}")
 
     def _ended(self, connection: SmtpConnection, answer: Answer, code: int) -> Answer:
-        if code == 421:
-            connection.close()
-        else:
+        connection.deadline = Deadline(QUIT_SECONDS)  # the answer is there, and waits for nothing else
+        if code != 421 and connection.skip():
             self._keep(connection)
+        else:
+            connection.close()
         return answer
 
     def _take(self) -> SmtpConnection | None:

@@ -12,7 +12,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -146,6 +146,7 @@ class SmtpConnection:
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._socket = sock
         self._buffer = b""
+        self._awaited = 0
         self.deadline = deadline
         self.stage = Stage.GREETING
         self.extensions: dict[str, str] = {}
@@ -203,10 +204,34 @@ class SmtpConnection:
 
     def command(self, line: str) -> Reply:
         """Say one line and wait for the reply."""
-        if "\r" in line or "\n" in line:
+        return next(self.commands([line]))
+
+    def commands(self, lines: Sequence[str]) -> Iterator[Reply]:
+        """Say lines and give the reply to each; all at once where the relay takes that (RFC 2920).
+
+        Who does not wait for every reply has to `skip` the rest before anything else is said.
+        """
+        if any("\r" in line or "\n" in line for line in lines):
             raise ValueError("a command has one line")
-        self.send(line.encode() + b"\r\n")
-        return self.reply()
+        said = [line.encode() + b"\r\n" for line in lines]
+        together = [b"".join(said)] if "PIPELINING" in self.extensions else said
+        for octets in together:
+            self.send(octets)
+            self._awaited += len(said) // len(together)
+            while self._awaited:
+                self._awaited -= 1
+                yield self.reply()
+
+    def skip(self) -> bool:
+        """Hear out what is still to be answered; whether the connection can be used for another mail."""
+        try:
+            while self._awaited:
+                self._awaited -= 1
+                if self.reply().code == 354:  # it waits for a mail that is not to come
+                    return False
+        except (OSError, NotSmtp):
+            return False
+        return True
 
     def send(self, octets: bytes) -> None:
         """Send all of it."""

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,10 @@ from tests.fakes.smtp import CLOSE, HANG, RESET, Act, FakeRelay, cut, drip, say,
 NOW = 1_770_000_000.0
 HUNG = 25.0
 """Seconds after which an answer is as good as none."""
+USUAL = ("8BITMIME", "SIZE 10000000", "SMTPUTF8")
+EITHER_WAY = pytest.mark.parametrize(
+    "extensions", [USUAL, (*USUAL, "PIPELINING")], ids=["waiting", "at once"]
+)
 RAW = b"Subject: Hi\r\n\r\n.one\r\n..two\r\n.\r\nend\r\n"
 
 
@@ -149,13 +154,14 @@ TABLE: list[tuple[str, str, Outcome, dict[str, Any]]] = [
 ]  # fmt: skip
 
 
+@EITHER_WAY
 @pytest.mark.parametrize(
     ("stage", "reply", "outcome", "details"), TABLE, ids=[f"{s} {r}" for s, r, _, _ in TABLE]
 )
 def test_refusal_at_each_stage_has_its_outcome(
-    stage: str, reply: str, outcome: Outcome, details: dict[str, Any]
+    stage: str, reply: str, outcome: Outcome, details: dict[str, Any], extensions: tuple[str, ...]
 ) -> None:
-    answer, relay = send_once({stage: [say(reply)]})
+    answer, relay = send_once({stage: [say(reply)]}, extensions=extensions)
     assert answer.outcome is outcome
     assert {name: getattr(answer, name) for name in details} == details
     assert relay.accepted == []
@@ -163,12 +169,14 @@ def test_refusal_at_each_stage_has_its_outcome(
         assert reply[4:] in answer.detail
 
 
+@pytest.mark.parametrize("extensions", [(), ("PIPELINING",)], ids=["waiting", "at once"])
 @pytest.mark.parametrize("act", [CLOSE, RESET, cut(b"25"), HANG, drip("250 very slow" + "." * 200)])
 @pytest.mark.parametrize("stage", ["greeting", "ehlo", "mail", "rcpt", "data", "body"])
-def test_loss_or_silence_before_the_end_of_the_mail_is_unavailable(stage: str, act: Act) -> None:
+def test_loss_or_silence_before_the_end_of_the_mail_is_unavailable(
+    stage: str, act: Act, extensions: tuple[str, ...]
+) -> None:
     start = time.monotonic()
-    with FakeRelay({stage: [act]}) as relay:
-        relay.extensions = ()
+    with FakeRelay({stage: [act]}, extensions=extensions) as relay:
         big = RAW + b"x" * 30_000_000 if stage == "body" else RAW
         sender = provider(relay, timeout=0.6)
         answer = sender.send(outgoing(big))
@@ -272,6 +280,37 @@ def test_connection_is_used_again_after_a_refusal_with_a_reset() -> None:
         sender.close()
 
 
+def test_commands_where_the_relay_takes_them_at_once_then_come_in_one_segment() -> None:
+    segments: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sender = provider(listener.getsockname()[1])
+        sending = ThreadPoolExecutor(1).submit(sender.send, outgoing())
+        with listener.accept()[0] as sock:
+            for reply in ("220 hi", "250-relay\r\n250 PIPELINING", "250 a\r\n250 b\r\n354 c"):
+                sock.sendall(f"{reply}\r\n".encode())
+                segments.append(sock.recv(65536))
+            sock.sendall(b"250 d\r\n")
+    assert sending.result().outcome is Outcome.ACCEPTED
+    assert segments[1] == b"MAIL FROM:<ann@example.com>\r\nRCPT TO:<bob@example.com>\r\nDATA\r\n"
+    assert segments[2].endswith(b"\r\nend\r\n.\r\n")
+
+
+@pytest.mark.parametrize(
+    ("data", "connections"),
+    [(say("503 5.5.1 no valid recipients"), 1), (say("354 go"), 2), (CLOSE, 2), (HANG, 2)],
+)
+def test_refusal_when_more_was_said_already_then_the_rest_is_heard_or_the_connection_given_up(
+    data: Act, connections: int
+) -> None:
+    script = {"rcpt": [say("550 5.1.1 no")], "data": [data]}
+    with FakeRelay(script, extensions=("PIPELINING",)) as relay:
+        sender = provider(relay)
+        assert sender.send(outgoing()).outcome is Outcome.REJECTED_RECIPIENT
+        assert sender.send(outgoing()).outcome is Outcome.ACCEPTED
+        assert (len(relay.sessions), len(relay.accepted)) == (connections, 1)
+        sender.close()
+
+
 def test_kept_connection_that_was_closed_meanwhile_is_replaced() -> None:
     with FakeRelay() as relay:
         sender = provider(relay)
@@ -282,11 +321,14 @@ def test_kept_connection_that_was_closed_meanwhile_is_replaced() -> None:
         sender.close()
 
 
+@EITHER_WAY
 @pytest.mark.parametrize("stage", ["mail", "rcpt", "data"])
 @pytest.mark.parametrize("act", [say("421 4.4.2 idle for too long"), CLOSE, RESET, cut(b"4")])
-def test_kept_connection_that_fails_before_the_mail_is_replaced(stage: str, act: Act) -> None:
+def test_kept_connection_that_fails_before_the_mail_is_replaced(
+    stage: str, act: Act, extensions: tuple[str, ...]
+) -> None:
     usual = say({"mail": "250 ok", "rcpt": "250 ok", "data": "354 go"}[stage])
-    with FakeRelay({stage: [usual, act]}) as relay:
+    with FakeRelay({stage: [usual, act]}, extensions=extensions) as relay:
         sender = provider(relay)
         assert [sender.send(outgoing()).outcome for _ in range(2)] == [Outcome.ACCEPTED] * 2
         assert (len(relay.sessions), len(relay.accepted)) == (2, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections.abc import Sequence
@@ -247,3 +248,31 @@ def test_write_when_database_is_closed_then_refused(new_database: Database) -> N
     new_database.close()
     with pytest.raises(DatabaseClosed, match="start the service again"):
         store.put({"a": "1"})
+
+
+def test_write_soon_when_committed_then_each_caller_is_told_its_own_whoever_fails(
+    new_database: Database,
+) -> None:
+    told: queue.Queue[tuple[object, BaseException | None]] = queue.Queue()
+
+    def double(_: Connection, items: Sequence[int]) -> list[int]:
+        if 13 in items:
+            raise ValueError("13 is bad luck")
+        return [2 * item for item in items]
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("the caller has a fault")
+
+    new_database.write_soon(double, 1, fails)
+    for item in (2, 13, 3):
+        new_database.write_soon(double, item, lambda *answer: told.put(answer))
+    (two, none), (nothing, error), (three, _) = (told.get(timeout=30) for _ in range(3))
+    assert (two, none, nothing, three) == (4, None, None, 6)
+    assert str(error) == "13 is bad luck"
+    assert new_database.write(double, 4) == 8
+    new_database.write_soon(double, 5, lambda *answer: told.put(answer))
+    new_database.close()
+    assert told.get_nowait() == (10, None)
+    with pytest.raises(DatabaseClosed):
+        new_database.write_soon(double, 6, lambda *answer: told.put(answer))
+    assert told.empty()
