@@ -25,17 +25,10 @@ from bitmail.operations import Operations
 from bitmail.pages import compose, contacts, login, mailbox, ops, settings, shell
 from bitmail.pages.words import _, on_document
 from bitmail.shield import Shield
-from bitmail.state.compose import ComposeState
-from bitmail.state.contacts import ContactsState
-from bitmail.state.delivery import DeliveryState
+from bitmail.state.arrival import ArrivalState
 from bitmail.state.language import LanguageState
 from bitmail.state.login import LogInState
-from bitmail.state.mailbox import MailboxState
-from bitmail.state.message import MessageState
-from bitmail.state.ops import OpsState
-from bitmail.state.selection import SelectionState
 from bitmail.state.session import SessionState
-from bitmail.state.settings import SettingsState
 from bitmail.version import version
 from store import logs
 
@@ -127,43 +120,34 @@ LISTS = (
     (routes.FOLDER, _("Folder")),
     (routes.SEARCH, _("Search")),
 )
-# What a page is opened for comes first, what stands beside it last.
 for route, name in LISTS:
     app.add_page(
         partial(mailbox.mailbox, route, name),
         route=route,
         title=shell.title(route, name),
-        on_load=[
-            SessionState.enter,
-            MessageState.open,
-            MailboxState.open,
-            SelectionState.clear,
-            DeliveryState.open,
-            SessionState.look,
-            ComposeState.follow,
-        ],
+        on_load=ArrivalState.at_list,
     )
 app.add_page(
     settings.settings,
     route=routes.SETTINGS,
     title=shell.named(_("Settings")),
-    on_load=[SessionState.enter, SettingsState.open, SessionState.look, ComposeState.follow],
+    on_load=ArrivalState.at_settings,
 )
 app.add_page(
     ops.ops,
     route=routes.OPS,
     title=shell.named(_("Operations")),
-    on_load=[SessionState.enter, OpsState.open, SessionState.look, ComposeState.follow],
+    on_load=ArrivalState.at_ops,
 )
 app.add_page(
     partial(mailbox.mailbox, routes.INBOX, _("Inbox")),
     route=routes.COMPOSE,
     title=shell.named(_("New message")),
-    on_load=[SessionState.enter, SessionState.look, ComposeState.arrive],
+    on_load=ArrivalState.at_compose,
 )
 app.add_page(
     contacts.contacts,
     route=routes.CONTACTS,
     title=shell.named(_("Contacts")),
-    on_load=[SessionState.enter, ContactsState.open, SessionState.look, ComposeState.follow],
+    on_load=ArrivalState.at_contacts,
 )

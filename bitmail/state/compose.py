@@ -47,8 +47,7 @@ class ComposeState(rx.State):
             return await self._say(str(refusal))
         return await self._open(key)
 
-    @rx.event
-    async def follow(self) -> Any:
+    async def _arrive(self) -> Any:
         """A page is opened: its address may name a draft to write on."""
         key = self.router.url.query_parameters.get(routes.DRAFT, "")
         if not is_key(key):
@@ -57,8 +56,7 @@ class ComposeState(rx.State):
             return rx.redirect(routes.without_draft(self.router.url), replace=True)
         return await self._open(key)
 
-    @rx.event
-    async def arrive(self) -> Any:
+    async def _begin(self) -> Any:
         """The address asks for a new mail: an empty one, an answer to a mail, or what a `mailto:` link says."""
         asked = self.router.url.query_parameters
         me, model = caller(), service().model

@@ -51,8 +51,7 @@ class ContactsState(rx.State):
     removed: str = ""
     _removed: tuple[str, str, str] = ("", "", "")
 
-    @rx.event
-    async def open(self) -> None:
+    async def _arrive(self) -> None:
         """The page is opened, turned, or another contact is picked."""
         query = self.router.url.query_parameters
         self.find = query.get(routes.FIND, "")[:200]

@@ -62,18 +62,12 @@ class DeliveryState(rx.State):
     _mail: int = 0
     _submission: str = ""
 
-    @rx.event
-    async def open(self) -> None:
+    async def _arrive(self) -> None:
         """The address names a mail, or none."""
         asked = number(self.router.url.query_parameters.get(routes.OPENED, ""))
         if asked != self._mail:
             self._mail, self._submission, self._shown = asked, "", SHOWN
             self._show(None, ZoneInfo("UTC"))
-        await self._look()
-
-    @rx.event
-    async def refresh(self) -> None:
-        """A delivery may have gone on."""
         await self._look()
 
     @rx.event

@@ -84,8 +84,7 @@ class MailboxState(rx.State):
     _view: View | None = None
     _page: str = ""
 
-    @rx.event
-    async def open(self) -> None:
+    async def _arrive(self) -> None:
         """A list's page is opened, or turned."""
         view = View.of(self.router.url.path, self.router.url.query_parameters)
         if self._view is None or view.top != self._view.top:
@@ -95,11 +94,6 @@ class MailboxState(rx.State):
             return  # another mail of it was opened, and what changes in it is told to this page
         self._view, self._page = view, page
         await self._look()
-
-    @rx.event
-    async def refresh(self) -> None:
-        """The mails may have changed."""
-        await self._refresh()
 
     @rx.event
     async def show(self, what: str) -> rx.event.EventSpec | None:

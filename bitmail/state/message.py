@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -66,10 +65,11 @@ class MessageState(rx.State):
     left_list: str = ""
     missing: str = ""
     _sender: str = ""
+    _is_new: bool = False
 
-    @rx.event
-    async def open(self) -> AsyncIterator[None]:
-        """The address names a mail to show, or none. That it is read is written down once it is shown."""
+    async def _arrive(self) -> None:
+        """The address names a mail to show, or none."""
+        self._is_new = False
         asked = self.router.url.query_parameters.get(routes.OPENED, "")
         if not asked.isascii() or not asked.isdecimal() or len(asked) > 18:
             self._close()
@@ -82,9 +82,14 @@ class MessageState(rx.State):
             self.missing = str(missing)
             return
         self._show(found, ZoneInfo(me.zone))
-        if found.mail.unread:
-            yield
-            await off_loop(_mark_read, me.user, found.mail.id)
+        self._is_new = found.mail.unread
+
+    @rx.event
+    async def mark_read(self) -> None:
+        """The open mail is shown, so it is read."""
+        if self._is_new:
+            self._is_new = False
+            await off_loop(_mark_read, caller().user, self.id)
 
     @rx.event
     def show_images(self) -> None:

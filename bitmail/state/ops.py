@@ -80,8 +80,7 @@ class OpsState(rx.State):
     _verb: str = ""
     _about: tuple[str, ...] = ()
 
-    @rx.event
-    async def open(self) -> None:
+    async def _arrive(self) -> None:
         """The page is opened."""
         self.question = self.done = self.refusal = ""
         await self._look()

@@ -61,9 +61,16 @@ class SelectionState(MailboxState):
     _moved_to: str = ""
     _done_until: float = 0.0
 
+    async def _arrive(self) -> None:
+        """Another list is shown."""
+        self._clear()
+
     @rx.event
     def clear(self) -> None:
-        """Another list is shown, or the selection is given up."""
+        """The selection is given up."""
+        self._clear()
+
+    def _clear(self) -> None:
         self.selected, self._anchor, self.problem = [], 0, ""
         if self.done and time.monotonic() > self._done_until:
             self._say("")  # it has faded, and would come up again with the new page

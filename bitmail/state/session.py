@@ -68,8 +68,7 @@ class SessionState(rx.State):
     notices: list[ShownNotice] = []  # noqa: RUF012
     _last_notice: int = -1
 
-    @rx.event
-    async def enter(self) -> None:
+    async def _arrive(self) -> None:
         """A page is opened: say whose it is, and follow what changes from now on."""
         me = caller()
         running = service()
@@ -88,11 +87,6 @@ class SessionState(rx.State):
         if self._last_notice < 0:
             seen = running.model.notices(me.user)
             self._last_notice = seen[-1].number if seen else 0
-
-    @rx.event
-    async def look(self) -> None:
-        """The page shows what it was opened for: show now what is beside it."""
-        await self._look()
 
     @rx.event
     async def refresh(self) -> None:
@@ -118,16 +112,18 @@ class SessionState(rx.State):
         self.notices = [notice for notice in self.notices if notice.number != number]
 
     @rx.event
-    async def set_zone(self, zone: str) -> list[rx.event.EventCallback] | None:
+    async def set_zone(self, zone: str) -> None:
         """The browser says in which time zone the person is; a zone that they chose counts more."""
         me, model = caller(), service().model
         if not is_zone(zone):
-            return None
+            return
         zone = (await off_loop(model.preferences.of, me.user)).zone or zone
         if zone == me.zone:
-            return None
+            return
         await off_loop(model.sessions.set_zone, me, zone)
-        return [MailboxState.refresh, MessageState.open, DeliveryState.refresh]
+        await (await self.get_state(MailboxState))._refresh()
+        await (await self.get_state(MessageState))._arrive()
+        await (await self.get_state(DeliveryState))._look()
 
     @rx.event
     async def create_folder(self, form: dict[str, str]) -> rx.event.EventSpec | None:

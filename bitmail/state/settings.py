@@ -139,8 +139,7 @@ class SettingsState(rx.State):
     done: str = ""
     is_loaded: bool = False
 
-    @rx.event
-    async def open(self) -> None:
+    async def _arrive(self) -> None:
         """The page is opened."""
         self.reset()
         refusal = Refusal.decoded(cookie(self.router.headers.cookie, REFUSAL_COOKIE))

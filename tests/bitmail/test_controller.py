@@ -23,6 +23,7 @@ from bitmail.drafts import Draft, Hold
 from bitmail.gate import public_events
 from bitmail.mailboxes import MailboxName
 from bitmail.service import Service
+from bitmail.state.arrival import ArrivalState
 from bitmail.state.compose import ComposeState
 from bitmail.state.composer import COMPOSERS, FirstComposer, SecondComposer
 from bitmail.state.contacts import ContactsState
@@ -56,15 +57,15 @@ WINDOW = {
     *("list_templates", "use_template", "save_template", "show_rich", "enrich", "simplify"),
 }
 OFFERED = {
-    ComposeState: {"new", "write_to", "answer", "follow", "arrive"},
+    ComposeState: {"new", "write_to", "answer"},
     **dict.fromkeys(COMPOSERS, WINDOW),
-    ContactsState: {"open", "look", "save", "remove", "undo", "take", "set_signature"},
-    DeliveryState: {"open", "refresh", "retry", "cancel", "show_more", "write_anew"},
+    ArrivalState: {"at_list", "at_settings", "at_ops", "at_contacts", "at_compose"},
+    ContactsState: {"look", "save", "remove", "undo", "take", "set_signature"},
+    DeliveryState: {"retry", "cancel", "show_more", "write_anew"},
     KeysState: {"press", "close_help"},
     ToastState: {"undo_send", "undo_discard", "dismiss"},
     LogInState: {"show", "ask"},
     OpsState: {
-        "open",
         "narrow",
         "find",
         "show",
@@ -75,15 +76,14 @@ OFFERED = {
         "leave",
         "confirm",
     },
-    MailboxState: {"open", "refresh", "show", "search", "open_thread"},
-    MessageState: {"open", "show_images", "trust_sender", "leave_list"},
+    MailboxState: {"show", "search", "open_thread"},
+    MessageState: {"mark_read", "show_images", "trust_sender", "leave_list"},
     SelectionState: {
         *("clear", "select", "select_all", "act", "move", "drop", "undo", "close_toast"),
         *("empty_trash", "rename_folder", "remove_folder"),
     },
-    SessionState: {"enter", "look", "refresh", "dismiss", "set_zone", "create_folder"},
+    SessionState: {"refresh", "dismiss", "set_zone", "create_folder"},
     SettingsState: {
-        "open",
         "change",
         "forget_sender",
         "lift",
@@ -216,7 +216,7 @@ class Window:
 
     async def open(self, spare: str = "") -> dict[str, Any]:
         """The draft that the address names is opened; gives the fields that the server filled."""
-        told = merged(await self.call(ComposeState, "follow"), self.state)
+        told = merged(await self.call(ArrivalState, "at_list"), self.state)
         self.window = told.get("window", self.window)
         deltas = await self.call(self.state, "begin", spare=spare)
         events = [event for delta in deltas for event in delta.get("events", [])]
@@ -242,7 +242,7 @@ def test_send_puts_the_mail_in_sent_once_and_the_list_shows_it(tmp_path: Path) -
                 await window.do("send", **typed)
                 await window.do("send", **typed)
             async with browser(secret, "/sent") as call:
-                return merged(await call(MailboxState, "open"), MailboxState)
+                return merged(await call(ArrivalState, "at_list"), MailboxState)
 
         shown = asyncio.run(calls())
         assert len(service.model.mailboxes.page("ada", MailboxName.SENT).mails) == 1
@@ -511,7 +511,7 @@ def test_the_mail_of_another_person_is_answered_like_one_that_is_not_there(servi
 
     async def opened(id: int) -> dict[str, Any]:
         async with browser(secret, "/inbox", mail=str(id)) as call:
-            return merged(await call(MessageState, "open"), MessageState)
+            return merged(await call(ArrivalState, "at_list"), MessageState)
 
     foreign, absent = asyncio.run(opened(mail.id)), asyncio.run(opened(10**9))
     assert foreign["missing"] == absent["missing"] != ""
@@ -523,9 +523,9 @@ def test_a_log_out_elsewhere_bites_at_the_next_event(service: Service) -> None:
 
     async def calls() -> tuple[dict[str, Any], dict[str, Any]]:
         async with browser(secret) as call:
-            before = merged(await call(SessionState, "enter"), SessionState)
+            before = merged(await call(ArrivalState, "at_list"), SessionState)
             service.model.sessions.close(secret)
-            return before, merged(await call(MailboxState, "open"), MailboxState)
+            return before, merged(await call(ArrivalState, "at_list"), MailboxState)
 
     before, after = asyncio.run(calls())
     assert before["address"] == "ada@localhost"

@@ -11,6 +11,7 @@ import pytest
 from bitmail.drafts import Draft
 from bitmail.mailboxes import MailboxName
 from bitmail.service import Service
+from bitmail.state.arrival import ArrivalState
 from bitmail.state.delivery import DeliveryState
 from bitmail.state.keys import KeysState
 from bitmail.state.mailbox import MailboxState
@@ -43,8 +44,8 @@ def played(
 
     async def run() -> Any:
         async with browser(secret, path, **query) as call:
-            await call(SessionState, "enter")
-            await call(MailboxState, "open")
+            await call(ArrivalState, "at_list")
+            await call(ArrivalState, "at_list")
             return await play(call)
 
     return asyncio.run(run())
@@ -108,7 +109,7 @@ def test_a_row_of_conversations_opens_its_conversation_and_is_archived_as_a_whol
     thread = service.model.mailboxes.mail("ada", first).thread
 
     async def play(call: Call) -> tuple[Told, Told]:
-        await call(MailboxState, "open")
+        await call(ArrivalState, "at_list")
         shown = merged(await call(MailboxState, "show", what="conversations"), MailboxState)
         done = merged(await call(SelectionState, "act", what="archive", id=second), SelectionState)
         return shown, done
@@ -132,7 +133,7 @@ def test_a_list_says_what_it_shows_and_finds_and_where_it_lies(service: Service)
     def shown(path: str, **query: str) -> Told:
         async def run() -> Told:
             async with browser(secret, path, **query) as call:
-                return merged(await call(MailboxState, "open"), MailboxState)
+                return merged(await call(ArrivalState, "at_list"), MailboxState)
 
         return asyncio.run(run())
 
@@ -246,7 +247,7 @@ def test_what_became_of_a_mail_is_told_as_a_timeline_and_written_anew_for_one_re
 
     async def run() -> tuple[Told, Told]:
         async with browser(secret, "/sent", mail=str(sent.id)) as call:
-            waiting = merged(await call(DeliveryState, "open"), DeliveryState)
+            waiting = merged(await call(ArrivalState, "at_list"), DeliveryState)
             cancelled = merged(await call(DeliveryState, "cancel"), DeliveryState)
             await call(DeliveryState, "write_anew", delivery=second.id)
             await call(DeliveryState, "write_anew", delivery="another")

@@ -15,6 +15,7 @@ from bitmail.door import Client
 from bitmail.errors import LogInRefused, Refused
 from bitmail.operations import NotForYou, Operations
 from bitmail.service import Service
+from bitmail.state.arrival import ArrivalState
 from bitmail.state.ops import KINDS, QUESTIONS, TROUBLE, OpsState
 from bitmail.state.session import SessionState
 from mta.desk import Desk
@@ -92,7 +93,7 @@ def test_scheduler_and_weight_when_set_then_the_page_says_by_whom_and_it_is_writ
 ) -> None:
     async def calls(secret: str) -> list[dict[str, Any]]:
         async with browser(secret, "/ops") as call:
-            await call(OpsState, "open")
+            await call(ArrivalState, "at_ops")
             asked = merged(await call(OpsState, "ask_schedule", form={"scheduler": "weighted"}), OpsState)
             chosen = merged(await call(OpsState, "confirm"), OpsState)
             await call(OpsState, "ask_weight", form={"provider": "first", "weight": "3"})
@@ -165,7 +166,7 @@ def test_page_when_an_operator_opens_it_then_all_is_there(operated: Service) -> 
 
     async def calls(secret: str) -> dict[str, Any]:
         async with browser(secret, "/ops") as call:
-            told = merged(await call(OpsState, "open"), OpsState)
+            told = merged(await call(ArrivalState, "at_ops"), OpsState)
             told |= merged(
                 await call(OpsState, "find", form={"words": "hello op", "by": "subject"}), OpsState
             )
@@ -194,7 +195,7 @@ def test_page_when_anybody_else_opens_it_then_it_shows_and_does_nothing(operated
 
     async def calls(secret: str) -> list[Any]:
         async with browser(secret, "/ops") as call:
-            deltas = await call(OpsState, "open")
+            deltas = await call(ArrivalState, "at_ops")
             deltas += await call(SessionState, "refresh")
             deltas += await call(OpsState, "find", form={"words": "private", "by": "subject"})
             deltas += await call(OpsState, "ask", verb="provider-out", about=["first"])
@@ -214,7 +215,7 @@ def test_page_when_anybody_else_opens_it_then_it_shows_and_does_nothing(operated
 def test_an_action_is_done_only_once_it_is_confirmed(operated: Service) -> None:
     async def calls(secret: str) -> list[dict[str, Any]]:
         async with browser(secret, "/ops") as call:
-            await call(OpsState, "open")
+            await call(ArrivalState, "at_ops")
             asked = merged(await call(OpsState, "ask", verb="lock", about=["eve"]), OpsState)
             left = merged(await call(OpsState, "leave"), OpsState)
             nothing = merged(await call(OpsState, "confirm"), OpsState)

@@ -19,6 +19,7 @@ from bitmail.errors import LogInRefused, NoSuchMail, Refused
 from bitmail.mailboxes import MailboxName
 from bitmail.preferences import Density, Editor, Images, Listing, Preferences, Theme
 from bitmail.service import Service
+from bitmail.state.arrival import ArrivalState
 from bitmail.state.settings import SettingsState
 from bitmail.tokens import Scope
 from mta.incoming import IncomingMail
@@ -164,7 +165,7 @@ def test_an_address_that_came_back_is_shown_in_settings_and_lifted_there(service
 
     async def calls() -> tuple[dict[str, Any], dict[str, Any]]:
         async with browser(secret, "/settings") as call:
-            shown = merged(await call(SettingsState, "open"), SettingsState)
+            shown = merged(await call(ArrivalState, "at_settings"), SettingsState)
             return shown, merged(await call(SettingsState, "lift", address="x@example.com"), SettingsState)
 
     shown, after = asyncio.run(calls())

@@ -28,6 +28,7 @@ from bitmail.errors import Unsendable
 from bitmail.mailboxes import MailboxName
 from bitmail.outward import is_public
 from bitmail.service import Service
+from bitmail.state.arrival import ArrivalState
 from bitmail.state.settings import SettingsState
 from bitmail.tokens import Scope
 from bitmail.webhooks import MOST, PATIENCE, Webhook
@@ -340,7 +341,7 @@ def test_the_page_sends_a_test_and_switches_on(service: Service, receiver: Recei
     async def calls(name: str) -> list[dict[str, Any]]:
         secret = service.model.log_in(name, PASSWORD)[1]
         async with browser(secret, "/settings") as call:
-            deltas = [await call(SettingsState, "open")]
+            deltas = [await call(ArrivalState, "at_settings")]
             for handler in ("test_webhook", "test_webhook", "switch_on_webhook"):
                 deltas.append(await call(SettingsState, handler, id=id))
             return [merged(one, SettingsState) for one in deltas]
@@ -571,14 +572,14 @@ def test_the_page_shows_the_secret_once_what_is_wrong_and_how_each_webhook_is(se
 
     async def calls() -> list[dict[str, Any]]:
         async with browser(secret, "/settings") as call:
-            await call(SettingsState, "open")
+            await call(ArrivalState, "at_settings")
             bad = await call(SettingsState, "make_webhook", form={"url": "http://x.example", "sent": "1"})
             made = await call(
                 SettingsState, "make_webhook", form={"url": "https://x.example/h", "bounced": "1", "no": "1"}
             )
             (webhook,) = service.model.webhooks.of("ada")
             service.model.webhooks.failed(webhook, "It answered 500.")
-            again = await call(SettingsState, "open")
+            again = await call(ArrivalState, "at_settings")
             ended = await call(SettingsState, "end_webhook", id=webhook.id)
             return [merged(one, SettingsState) for one in (bad, made, again, ended)]
 

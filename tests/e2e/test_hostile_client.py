@@ -16,9 +16,8 @@ import httpx
 import pytest
 
 from bitmail.patience import HEAD_SECONDS
+from bitmail.state.arrival import ArrivalState
 from bitmail.state.keys import KeysState
-from bitmail.state.mailbox import MailboxState
-from bitmail.state.session import SessionState
 from tests.bitmail.test_controller import OFFERED, name_of
 from tests.e2e.server import Server
 from tests.e2e.test_the_whole_path import PASSWORD
@@ -88,11 +87,11 @@ def test_stranger_without_a_session_when_calling_every_handler_then_is_sent_to_t
 def test_token_when_stolen_then_is_worth_nothing_without_the_cookie(target: Server) -> None:
     token = secrets.token_hex(16)
     owner = Wire(target.url, session(target, "olga"), token)
-    owner.send(name_of(SessionState, "enter"))
+    owner.send(name_of(ArrivalState, "at_list"))
     assert "olga@localhost" in repr(owner.answer())
     owner.close()
     for thief in (Wire(target.url, "", token), Wire(target.url, session(target, "theo"), token)):
-        thief.send(name_of(MailboxState, "open"))
+        thief.send(name_of(ArrivalState, "at_list"))
         assert "olga" not in repr([thief.answer(0.5), thief.answer(0.2)])
         thief.close()
 
@@ -116,7 +115,7 @@ def test_everything_at_once_when_thrown_at_the_server_then_others_click_on(targe
         for number in range(20_000):
             if over.is_set():
                 break
-            wire.send(name_of(MailboxState, "open"), {}, mail=str(number))
+            wire.send(name_of(ArrivalState, "at_list"), {}, mail=str(number))
         wire.close()
 
     def bulk() -> None:
@@ -153,7 +152,7 @@ def test_everything_at_once_when_thrown_at_the_server_then_others_click_on(targe
     def strangers() -> None:
         while not over.is_set():
             wire = Wire(target.url)
-            wire.send(name_of(SessionState, "enter"))
+            wire.send(name_of(ArrivalState, "at_list"))
             wire.close()
 
     def logs_in() -> None:
