@@ -265,13 +265,16 @@ def test_providers_when_steered_then_a_running_container_obeys_and_it_is_shown_a
     plan = run("providers", "--scheduler", "adaptive", "--weight", "loopback=7", "--json").json
     assert (plan["scheduler"]["value"], plan["scheduler"]["by"]) == ("adaptive", "the command line")
     assert plan["weights"]["loopback"]["value"] == "7"
-    wait_until(lambda: there.container.containers()[0].scheduler == "adaptive")
-    (row,) = run("providers", "--json").json
-    assert (row["scheduler"], row["weight"]) == ("adaptive", 7)
+
+    def obeys(scheduler: str, weight: int) -> bool:
+        (row,) = run("providers", "--json").json
+        return (row["scheduler"], row["weight"]) == (scheduler, weight)
+
+    wait_until(lambda: obeys("adaptive", 7))
     assert "set the weight of loopback to 7" in there.model.audit.page("")[0].detail
     back = run("providers", "--scheduler", "configured", "--weight", "loopback=configured")
     assert back.out == "Set the scheduler to configured.\nSet the weight of loopback to configured.\n"
-    wait_until(lambda: there.container.containers()[0].scheduler == "round-robin")
+    wait_until(lambda: obeys("round-robin", 1))
 
 
 def test_providers_when_taken_out_and_put_back_then_a_running_container_obeys(
