@@ -49,6 +49,7 @@ class PageLink(rx.el.a.__self__):  # type: ignore[misc, name-defined]
     alias = "PageLink"
 
     to: rx.Var[str]
+    on_click: rx.EventHandler[lambda event: [_is_plain(event)]]
 
 
 class PrefetchPageLinks(rx.Component):
@@ -77,6 +78,12 @@ class KeyListener(WindowEventListener):
 
 def _is_true(event: rx.Var[Any], name: str) -> rx.Var[bool]:
     return rx.Var(_js_expr=f"Boolean({event!s}.{name})", _var_type=bool)
+
+
+def _is_plain(event: rx.Var[Any]) -> rx.Var[bool]:
+    """Whether a click goes to the page, and not to another tab or window."""
+    keys = " || ".join(f"{event!s}.{key}Key" for key in ("ctrl", "meta", "shift", "alt"))
+    return rx.Var(_js_expr=f"!({keys})", _var_type=bool)
 
 
 def _dropped(event: rx.Var[Any]) -> rx.Var[str]:

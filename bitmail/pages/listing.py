@@ -25,6 +25,7 @@ from bitmail.pages.words import _
 from bitmail.places import MailboxName
 from bitmail.preferences import Listing
 from bitmail.search import LONGEST
+from bitmail.state.arrival import ArrivalState
 from bitmail.state.keys import SEARCH_ID, KeysState
 from bitmail.state.mailbox import MailboxState, Row
 from bitmail.state.message import MessageState
@@ -361,6 +362,7 @@ def row(
                 class_name="marks",
             ),
             to=mail.href,
+            on_click=lambda is_plain: ArrivalState.open(mail.opens, is_plain),
             class_name=rx.cond(unread, "row new", "row"),
             custom_attrs={"aria-current": rx.cond(is_open, "true", "false")},
         ),

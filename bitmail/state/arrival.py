@@ -18,6 +18,7 @@ from bitmail.state.ops import OpsState
 from bitmail.state.selection import SelectionState
 from bitmail.state.session import SessionState
 from bitmail.state.settings import SettingsState
+from bitmail.view import number
 
 
 class ArrivalState(rx.State):
@@ -29,6 +30,22 @@ class ArrivalState(rx.State):
         message = await self.get_state(MessageState)
         to_do = await self._arrive(MessageState, MailboxState, SelectionState, DeliveryState)
         return [*to_do, MessageState.mark_read] if message._is_new else to_do
+
+    @rx.event
+    async def open(self, id: int, is_plain: bool) -> Any:
+        """A mail of the list was clicked: show it while the browser still makes the page of its address.
+
+        Args:
+            id: the mail.
+            is_plain: the click goes to the page, and not to another tab.
+        """
+        named = number(id)
+        if not named or is_plain is not True:
+            return None
+        message = await self.get_state(MessageState)
+        await message._open(named)
+        await (await self.get_state(DeliveryState))._open(named)
+        return MessageState.mark_read if message._is_new else None
 
     @rx.event
     async def at_settings(self) -> Any:

@@ -64,9 +64,11 @@ class DeliveryState(rx.State):
 
     async def _arrive(self) -> None:
         """The address names a mail, or none."""
-        asked = number(self.router.url.query_parameters.get(routes.OPENED, ""))
-        if asked != self._mail:
-            self._mail, self._submission, self._shown = asked, "", SHOWN
+        await self._open(number(self.router.url.query_parameters.get(routes.OPENED, "")))
+
+    async def _open(self, mail: int) -> None:
+        if mail != self._mail:
+            self._mail, self._submission, self._shown = mail, "", SHOWN
             self._show(None, ZoneInfo("UTC"))
         await self._look()
 

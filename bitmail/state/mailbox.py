@@ -30,10 +30,11 @@ ONLY_SHOWN = {
 
 @dataclass
 class Row:
-    """One line of the list."""
+    """One line of the list; `opens` is the mail that it shows, 0 where it is written on."""
 
     id: int
     href: str
+    opens: int
     who: str
     initials: str
     subject: str
@@ -195,6 +196,7 @@ def _row(mail: Mail, view: View, loaded: _Loaded, now: float, zone: ZoneInfo) ->
     return Row(
         id=mail.id,
         href=routes.compose(mail.key) if is_open_draft else opened.href(mail.id),
+        opens=0 if is_open_draft else mail.id,
         who=_("To {names}", names=", ".join(people) or _("nobody yet")) if mail.is_own else mail.sender,
         initials=initials(people[0] if people else "" if mail.is_own else mail.sender),
         subject=mail.subject or _("No subject"),

@@ -17,6 +17,7 @@ from bitmail.preferences import Images
 from bitmail.quotations import segments
 from bitmail.reading import File, files_of, frame_of
 from bitmail.unsubscribe import leave_list
+from bitmail.view import number
 from bitmail.words import file_size, full_time, initials
 from mta.parsed import ParsedMail
 
@@ -66,17 +67,27 @@ class MessageState(rx.State):
     missing: str = ""
     _sender: str = ""
     _is_new: bool = False
+    _clicked: int = 0
 
     async def _arrive(self) -> None:
         """The address names a mail to show, or none."""
-        self._is_new = False
-        asked = self.router.url.query_parameters.get(routes.OPENED, "")
-        if not asked.isascii() or not asked.isdecimal() or len(asked) > 18:
+        asked, was_clicked = number(self.router.url.query_parameters.get(routes.OPENED, "")), self._clicked
+        self._clicked = 0
+        if not asked:
             self._close()
-            return
+        elif asked != was_clicked or asked != self.id:
+            await self._show_mail(asked)
+
+    async def _open(self, mail: int) -> None:
+        """A mail was clicked, whose address comes in a moment."""
+        await self._show_mail(mail)
+        self._clicked = self.id
+
+    async def _show_mail(self, id: int) -> None:
+        self._is_new = False
         me = caller()
         try:
-            found = await off_loop(_load, me.user, int(asked))
+            found = await off_loop(_load, me.user, id)
         except NoSuchMail as missing:
             self._close()
             self.missing = str(missing)

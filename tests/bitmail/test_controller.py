@@ -59,7 +59,7 @@ WINDOW = {
 OFFERED = {
     ComposeState: {"new", "write_to", "answer"},
     **dict.fromkeys(COMPOSERS, WINDOW),
-    ArrivalState: {"at_list", "at_settings", "at_ops", "at_contacts", "at_compose"},
+    ArrivalState: {"open", "at_list", "at_settings", "at_ops", "at_contacts", "at_compose"},
     ContactsState: {"look", "save", "remove", "undo", "take", "set_signature"},
     DeliveryState: {"retry", "cancel", "show_more", "write_anew"},
     KeysState: {"press", "close_help"},

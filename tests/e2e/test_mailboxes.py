@@ -88,6 +88,25 @@ def test_a_range_is_selected_with_shift_archived_undone_and_deleted_for_good(
     expect(page.get_by_text("Trash is empty")).to_be_visible()
 
 
+def test_a_click_with_ctrl_opens_the_mail_in_another_tab_and_a_plain_one_here(
+    page: Page, server: Server, fill: Fill
+) -> None:
+    fill("mary", 2)
+    log_in(page, server.url, "mary")
+    with page.context.expect_page() as opened:
+        row(page, "Notes 2").click(modifiers=["ControlOrMeta"])
+    expect(opened.value.get_by_role("article")).to_contain_text("Notes 2")
+    expect(page).to_have_title("(1) Inbox · BitMail")  # so this page heard of it
+    expect(page.get_by_role("article")).to_have_count(0)
+    expect(page).to_have_url(re.compile("/inbox/?$"))
+    row(page, "Notes 1").click()
+    expect(page.get_by_role("article")).to_contain_text("Notes 1")
+    expect(page).to_have_url(re.compile(r"/inbox\?mail=\d+$"))
+    expect(page).to_have_title("Inbox · BitMail")
+    page.go_back()
+    expect(page.get_by_role("article")).to_have_count(0)
+
+
 def test_a_mail_is_dragged_into_a_folder_whose_address_goes_back_and_forward(
     page: Page, server: Server, fill: Fill
 ) -> None:
