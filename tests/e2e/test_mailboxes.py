@@ -266,6 +266,7 @@ def test_a_list_of_conversations_has_one_row_for_each_and_opens_all_of_it(
     button(page, "Reply").click()
     page.get_by_role("textbox", name="Message").fill("An answer")
     button(page, "Send").click()
+    expect(page).to_have_url(re.compile("/sent"))  # where the page goes by itself
     place(page, "Inbox").click()
     expect(rows(page)).to_have_count(3)
     button(page, "Show and sort").click()
