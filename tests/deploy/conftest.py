@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 from sqlalchemy import make_url, text
 
 from store import Database
@@ -23,6 +23,9 @@ from tests.deploy.debian import bare_root, why_not
 from tests.deploy.machines import NETWORK, Lab, in_memory, lab
 from tests.deploy.project import DOMAIN, Project, clone
 from tests.store.postgres import private_postgres
+
+expect.set_options(timeout=20_000)
+"""Milliseconds after which what is not there yet is as good as missing."""
 
 HOSTS = {"web1": 11, "web2": 12, "db": 13, "staging": 20}
 """The hosts of deploy/hosts.example.toml, and the last number of the address that each has there."""

@@ -14,7 +14,7 @@ from mta.outcomes import Answer, Outcome, Status
 from mta.providers.base import Outgoing, Provider, ProviderOptions
 from mta.submission import Delivery, NewSubmission, Submission
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 """Seconds after which a test gives up waiting."""
 
 Line = Answer | Outcome | Callable[[Outgoing], Answer]
