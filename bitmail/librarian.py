@@ -153,7 +153,6 @@ class Librarian:
         mail = parse(raw)
         if "thread" not in entry.data:
             changes |= self._threads.facts(entry.data.get("user", ""), mail, str(entry.id))
-            changes["files"] = "1" if has_files(mail) else "0"
         return changes, document(entry, mail)
 
     def _add(self, documents: Sequence[Document]) -> None:

@@ -14,7 +14,7 @@ from bitmail.errors import NoSuchMail, Refused
 from bitmail.mail import PAGE, Mail, Moved, Only, Page, fits
 from bitmail.places import Folders, MailboxName
 from bitmail.search import parse_search
-from bitmail.threads import Threads, has_files
+from bitmail.threads import Threads
 from mta.parsed import ParsedMail, parse
 from store import BlobStore, Entry, JsonStore, TextIndex
 
@@ -270,7 +270,6 @@ class Mailboxes:
             "subject": mail.subject,
             "snippet": mail.snippet,
             "indexed": "0",
-            "files": "1" if has_files(mail) else "0",
             **self._threads.facts(user, mail, arrival),
         }
         _, created = self._store.put_if_absent({"user": user, "arrival": arrival}, data)

@@ -20,6 +20,7 @@ from bitmail.pictures import as_parts
 from bitmail.quota import NO_LIMITS, Quota
 from bitmail.rawmail import prepare
 from bitmail.suppressions import Suppressions
+from bitmail.threads import Threads
 from mta.addresses import Address
 from mta.email import Attachment
 from mta.mime import compose
@@ -71,6 +72,7 @@ class Outbox:
         self._leaving = leaving
         self._suppressions = suppressions
         self._clock = clock
+        self._threads = Threads(store)
 
     @tracing.span("send")
     def send(
@@ -116,7 +118,7 @@ class Outbox:
         meaning = mark_of(words, files)
         snippet = " ".join(email.text[: 2 * SNIPPET].split())[:SNIPPET]
         to, cc, bcc = ([address.header for address in people] for people in (email.to, email.cc, email.bcc))
-        data = shown(to, cc, bcc, email.subject, snippet)
+        data = shown(to, cc, bcc, email.subject, snippet) | self._threads.facts(author.name, email)
         if not_before > now:
             data |= {"not_before": repr(not_before), "draft": draft.as_json()}
         recipients = tuple(address.email for address in email.recipients)
@@ -153,6 +155,8 @@ class Outbox:
         parsed = mail.parsed
         to, cc, bcc = ([person.label for person in people] for people in (parsed.to, parsed.cc, parsed.bcc))
         data = shown(to, cc, mail.hidden if envelope else bcc, parsed.subject, parsed.snippet)
+        if parsed.message_id:
+            data |= self._threads.facts(author.name, parsed)
         if envelope and mail.differs:
             data["envelope"] = "1"
         if not anyway:

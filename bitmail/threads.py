@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import blake2b
 
+from mta.email import Email
 from mta.parsed import ParsedMail
 from store import Entry, JsonStore
 
@@ -20,8 +21,8 @@ class Threads:
     def __init__(self, store: JsonStore) -> None:
         self._store = store
 
-    def facts(self, user: str, mail: ParsedMail, otherwise: str) -> dict[str, str]:
-        """What an entry keeps of a mail so that its thread is found.
+    def facts(self, user: str, mail: ParsedMail | Email, otherwise: str = "") -> dict[str, str]:
+        """What an entry keeps of a mail so that its thread is found, and whether it has files.
 
         A mail belongs to the thread of the nearest one it names that is here. Where none is, the oldest one it names
         stands for the thread, so that mails which come in any order meet.
@@ -29,12 +30,12 @@ class Threads:
         Args:
             user: whose mail.
             mail: the mail.
-            otherwise: what stands for a mail that has no Message-ID.
+            otherwise: what stands for the Message-ID of a mail that may have none.
         """
         named = [_key(id) for id in (*mail.references, mail.in_reply_to) if id]
         own = _key(mail.message_id or otherwise)
         thread = self._known(user, [*reversed(named[-LOOKED_AT:]), own]) or (named[0] if named else own)
-        return {"message_id": own, "thread": thread}
+        return {"message_id": own, "thread": thread, "files": "1" if has_files(mail) else "0"}
 
     def sizes(self, user: str, threads: Iterable[str]) -> dict[str, int]:
         """How many mails each of these threads has, up to `COUNTED`."""
@@ -56,7 +57,7 @@ class Threads:
         return ""
 
 
-def has_files(mail: ParsedMail) -> bool:
+def has_files(mail: ParsedMail | Email) -> bool:
     """Whether there are attachments, beside the images that its HTML shows."""
     return any(not file.content_id for file in mail.attachments)
 

@@ -63,6 +63,7 @@ class Composer(Attaching, Suggesting, Templates, mixin=True):
             self.extra = " ".join(dict.fromkeys([*self.extra.split(), *sorted(shown)]))
             await self._show_people(fields)
             await self._show_files(me)
+            self.filled = self.window
         except StoreError:
             log.exception("a draft could not be opened")
             self.problem = _("This draft could not be opened. Close this window and open it again.")

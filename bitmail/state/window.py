@@ -25,11 +25,13 @@ class Window(rx.State, mixin=True):
     """A window: which draft is in it, and what it says beside the form.
 
     What is typed lives in the browser, in uncontrolled fields, and comes along with each event. Which draft the window
-    holds lives there too, so that nothing that becomes of the server closes the window.
+    holds lives there too, so that nothing that becomes of the server closes the window. Until its draft fills the form,
+    nothing can be typed there: the draft would take its place.
     """
 
     key: str = rx.SessionStorage("")
     window: str = rx.SessionStorage("")
+    filled: str = rx.SessionStorage("")
     revision: str = rx.SessionStorage("0")
     size: str = rx.SessionStorage("")
     extra: str = rx.SessionStorage("")
@@ -81,10 +83,8 @@ class Window(rx.State, mixin=True):
             if before == "0":  # who sees it as it was a moment ago is not told of every word
                 model.changed(me.user)
         self._kept = draft
-        if self.revision == "0":
-            return draft
-        kept = await off_loop(model.drafts.load, me.user, draft.key)
-        return draft if kept.is_empty else kept
+        begun = await off_loop(model.drafts.load, me.user, draft.key)
+        return replace(draft, in_reply_to=begun.in_reply_to, references=begun.references)
 
     async def _show_people(self, fields: Mapping[str, str], *, is_same: bool = False) -> None:
         """Show the people who are finished; whoever is being typed is shown by the browser.

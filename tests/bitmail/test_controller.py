@@ -415,6 +415,51 @@ def test_an_answer_opened_and_closed_untouched_leaves_no_draft(service: Service)
     assert service.model.mailboxes.page("ada", MailboxName.DRAFTS).mails == ()
 
 
+def test_an_answer_sent_as_it_was_begun_belongs_to_its_conversation(service: Service) -> None:
+    _, secret = service.model.log_in("ada", PASSWORD)
+    raw = b"From: g@example.com\r\nMessage-ID: <1@example.com>\r\nSubject: Hi\r\n\r\nText"
+    service.model.mailboxes.file("ada", "1", raw, 0.0)
+    (mail,) = service.model.mailboxes.page("ada", MailboxName.INBOX).mails
+
+    async def calls() -> None:
+        async with browser(secret, "/inbox") as call:
+            told = merged(await call(ComposeState, "answer", mail=mail.id, how="reply"), FirstComposer)
+            draft = service.model.drafts.load("ada", told["key"])
+            typed = {name: getattr(draft, name) for name in ("to", "subject", "text")}
+            await call(FirstComposer, "send", form={"loaded": told["window"]} | typed)
+
+    asyncio.run(calls())
+    (sent,) = service.model.mailboxes.page("ada", MailboxName.OUTBOX).mails
+    assert service.model.mailboxes.content("ada", sent.id).in_reply_to == "<1@example.com>"
+    assert service.model.mailboxes.mail("ada", sent.id).thread == mail.thread
+
+
+def test_send_when_all_was_cleared_then_what_was_kept_before_is_not_sent(service: Service) -> None:
+    _, secret = service.model.log_in("ada", PASSWORD)
+
+    async def calls() -> dict[str, Any]:
+        async with browser(secret, "/inbox", draft="key-7") as call:
+            window = Window(call)
+            await window.open()
+            await window.do("keep", to="grace@example.com", text="words")
+            return await window.do("send_anyway", to="", subject="", text="")
+
+    assert "Nobody to send to" in asyncio.run(calls())["errors"]["to"]
+    assert not service.model.mailboxes.page("ada", MailboxName.OUTBOX).mails
+
+
+def test_nothing_can_be_typed_before_the_draft_is_in_its_window(service: Service) -> None:
+    _, secret = service.model.log_in("ada", PASSWORD)
+
+    async def calls() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        async with browser(secret, "/inbox") as call:
+            return await call(ComposeState, "new"), await call(FirstComposer, "begin", spare="")
+
+    opened, begun = (merged(deltas, FirstComposer) for deltas in asyncio.run(calls()))
+    assert opened["window"] != opened.get("filled", "")
+    assert opened["window"] == begun["filled"]
+
+
 def test_a_discarded_draft_is_asked_about_and_comes_back_with_undo(service: Service) -> None:
     _, secret = service.model.log_in("ada", PASSWORD)
 

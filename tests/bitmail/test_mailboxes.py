@@ -257,8 +257,6 @@ def test_threads_when_a_mail_is_sent_and_answered_then_both_are_one_thread(
 ) -> None:
     author = service.model.accounts.log_in("ada", "correct horse battery")
     sent = service.model.outbox.send(author, Draft("k", to="grace@example.com", subject="Hi", text="x"))
-    while service.model.librarian.take_in():
-        pass
     message_id = service.model.mailboxes.content("ada", sent.id).message_id
     answer = file(in_reply_to=message_id, subject="Re: Hi")
     boxes = service.model.mailboxes

@@ -9,7 +9,7 @@ from bitmail.pages import browser
 from bitmail.pages.compose.files import files, take
 from bitmail.pages.compose.foot import foot, questions
 from bitmail.pages.compose.header import header
-from bitmail.pages.compose.parts import says
+from bitmail.pages.compose.parts import is_unfilled, says
 from bitmail.pages.compose.people import people_field
 from bitmail.pages.editor import RichEditor
 from bitmail.pages.words import _
@@ -38,6 +38,7 @@ def form(slot: int, window: type[Composer], title: rx.Var[str]) -> rx.Component:
                 aria_label=_("Message"),
                 aria_describedby=element_id(slot, "says_text"),
                 max_length=TEXT_LIMIT,
+                read_only=is_unfilled(window),
                 dir="auto",
                 hidden=window.rich != "",
                 class_name="words",
@@ -95,6 +96,7 @@ def subject(slot: int, window: type[Composer]) -> rx.Component:
             id=id,
             name="subject",
             max_length=SUBJECT_LIMIT,
+            read_only=is_unfilled(window),
             aria_label=_("Subject"),
             aria_describedby=element_id(slot, "says_subject"),
             dir="auto",

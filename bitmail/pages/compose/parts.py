@@ -13,3 +13,8 @@ def says(slot: int, window: type[Composer], name: str) -> rx.Component:
     return rx.el.p(
         window.errors.get(name, ""), id=element_id(slot, f"says_{name}"), class_name="says", role="alert"
     )
+
+
+def is_unfilled(window: type[Composer]) -> rx.Var[bool]:
+    """Whether the draft of a window has not come into its form yet."""
+    return window.filled != window.window

@@ -6,7 +6,7 @@ import reflex as rx
 
 from bitmail.chips import Chip
 from bitmail.pages import browser
-from bitmail.pages.compose.parts import says
+from bitmail.pages.compose.parts import is_unfilled, says
 from bitmail.pages.elements import icon
 from bitmail.pages.words import _
 from bitmail.state.composer import Composer
@@ -80,6 +80,7 @@ def typing(
         id=element_id(slot, name + TYPING),
         name=name + TYPING,
         rows="1",
+        read_only=is_unfilled(window),
         placeholder=rx.cond(chips.length() > 0, "", hint),
         spell_check=False,
         auto_capitalize="none",
