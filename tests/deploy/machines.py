@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +99,7 @@ class Machine:
             self.process.kill()
         self.process.wait(PATIENCE)
         deadline = time.monotonic() + PATIENCE
-        while any(map(_in_use, self._groups())):  # what was killed may need a moment to be gone
+        while any(map(_in_use, self._groups())):  # what outlives it, or needs a moment to be gone
             assert time.monotonic() < deadline, f"{self.name} does not end"
             threading.Event().wait(0.05)
 
@@ -244,7 +244,11 @@ def _furnish(folder: Path, lower: Path, name: str, account: str, cleaning: ExitS
 
 
 def _in_use(group: Path) -> bool:
-    """Whether processes are left in a control group; else it is removed."""
+    """Whether processes are left in a control group, which are killed; else it is removed."""
+    for file in group.glob("**/cgroup.procs"):
+        for number in {*file.read_text().split()} - {"0"}:
+            with suppress(ProcessLookupError):
+                os.kill(int(number), signal.SIGKILL)
     try:
         for part in sorted(group.glob("**/"), reverse=True):
             part.rmdir()
