@@ -153,7 +153,7 @@ class Caller:
 
     async def try_out(self, webhook: Webhook) -> Answer:
         """Call a webhook now with a test, which is about no mail; what it answers changes nothing."""
-        if self._closing or not self._pools:
+        if self._closing or not self._thread.is_alive():
             return Answer("It cannot be called now. Try again in a minute.")
         id = f"evt_{secrets.token_hex(16)}"
         body = _encoded({"id": id, "type": TEST, "timestamp": _written(self._clock()), "data": {}})
@@ -177,33 +177,34 @@ class Caller:
             outward.close()
 
     async def _work(self) -> None:
-        trust = self._trust or httpcore.default_ssl_context()
         turns: set[asyncio.Task[None]] = set()
-        pools = {
-            scheme: httpcore.AsyncConnectionPool(
-                ssl_context=trust,
+        while not self._closing:
+            self._bell.clear()
+            for taken in await self._take(WEBHOOKS_AT_ONCE - len(turns)):
+                turn = asyncio.create_task(self._tell(taken))
+                turns.add(turn)
+                turn.add_done_callback(turns.discard)
+                turn.add_done_callback(lambda _: self._bell.set())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._bell.wait(), POLL)
+                await asyncio.sleep(0 if self._closing else CALM)
+        for turn in turns:
+            turn.cancel()
+        await asyncio.gather(*turns, return_exceptions=True)
+        for pool in self._pools.values():
+            await pool.aclose()
+
+    def _pool(self, scheme: str) -> httpcore.AsyncConnectionPool:
+        """Connections for this scheme, made when there is somebody to call: reading whom to trust takes a moment."""
+        if scheme not in self._pools:
+            self._pools[scheme] = httpcore.AsyncConnectionPool(
+                ssl_context=self._trust or httpcore.default_ssl_context(),
                 max_connections=WEBHOOKS_AT_ONCE * AT_ONCE,
                 max_keepalive_connections=WEBHOOKS_AT_ONCE,
                 keepalive_expiry=5.0,
-                network_backend=outward,
+                network_backend=self._outward[scheme],
             )
-            for scheme, outward in self._outward.items()
-        }
-        async with pools["http"], pools["https"]:
-            self._pools = pools
-            while not self._closing:
-                self._bell.clear()
-                for taken in await self._take(WEBHOOKS_AT_ONCE - len(turns)):
-                    turn = asyncio.create_task(self._tell(taken, pools))
-                    turns.add(turn)
-                    turn.add_done_callback(turns.discard)
-                    turn.add_done_callback(lambda _: self._bell.set())
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._bell.wait(), POLL)
-                    await asyncio.sleep(CALM)
-            for turn in turns:
-                turn.cancel()
-            await asyncio.gather(*turns, return_exceptions=True)
+        return self._pools[scheme]
 
     async def _take(self, most: int) -> list[Taken]:
         if not most:
@@ -218,7 +219,7 @@ class Caller:
         self._in_trouble = False
         return taken
 
-    async def _tell(self, taken: Taken, pools: dict[str, httpcore.AsyncConnectionPool]) -> None:
+    async def _tell(self, taken: Taken) -> None:
         try:
             webhook = await asyncio.to_thread(self._webhooks.find, taken.webhook)
             if webhook is None or webhook.is_off:
@@ -230,9 +231,7 @@ class Caller:
             turn = _Turn(webhook, deque(taken.calls), time.monotonic() + LONGEST_TURN)
             try:
                 # One that failed the last time is tried with a single call first.
-                await asyncio.gather(
-                    *(self._hand(turn, pools) for _ in range(1 if taken.failures else AT_ONCE))
-                )
+                await asyncio.gather(*(self._hand(turn) for _ in range(1 if taken.failures else AT_ONCE)))
             finally:
                 tried = Tried(taken, tuple(turn.heard), tuple(turn.failed), turn.last.patience)
                 await asyncio.to_thread(self._calls.settle, tried, self._clock(), self._chance.random())
@@ -244,10 +243,10 @@ class Caller:
         except Exception:
             log.exception("a webhook could not be called, and is tried again")
 
-    async def _hand(self, turn: _Turn, pools: dict[str, httpcore.AsyncConnectionPool]) -> None:
+    async def _hand(self, turn: _Turn) -> None:
         while turn.waiting and time.monotonic() < turn.until and (turn.heard or not turn.failed):
             call = turn.waiting.popleft()
-            answer = await self._call(turn.webhook, call.id, body_of(call), pools)
+            answer = await self._call(turn.webhook, call.id, body_of(call))
             if answer.reason:
                 turn.failed.append(call.id)
                 if turn.last.reason != GONE:
@@ -258,17 +257,15 @@ class Caller:
     async def _test(self, webhook: Webhook, id: str, body: bytes) -> Answer:
         try:
             async with asyncio.timeout(SECONDS), self._tests:
-                return await self._call(webhook, id, body, self._pools)
+                return await self._call(webhook, id, body)
         except TimeoutError:
             return Answer("Too many tests are being made now. Try again in a minute.")
 
-    async def _call(
-        self, webhook: Webhook, id: str, body: bytes, pools: dict[str, httpcore.AsyncConnectionPool]
-    ) -> Answer:
+    async def _call(self, webhook: Webhook, id: str, body: bytes) -> Answer:
         headers = signed(webhook.key, id, int(self._clock()), body)
         headers |= {"Content-Type": "application/json", "User-Agent": f"BitMail/{version()}"}
-        pool = pools[webhook.url.partition(":")[0].lower()]
         try:
+            pool = self._pool(webhook.url.partition(":")[0].lower())
             async with (
                 asyncio.timeout(SECONDS),
                 pool.stream(

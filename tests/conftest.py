@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -30,6 +31,11 @@ class Scheduling(LoadFileScheduling):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
     return Scheduling(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays, and need not be looked through again and again."""
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

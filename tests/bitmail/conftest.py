@@ -16,12 +16,15 @@ from bitmail.current import serving
 from bitmail.service import Service
 from bitmail.settings import Settings
 from tests.mta.scripted import wait_until
+from tests.store.migrated import migrated
 
 os.environ.update(frontend.ENVIRONMENT)
 PASSWORD = "correct horse battery"
 
 
 def make_service(var: Path, **settings: str) -> Service:
+    if "database_url" not in settings:
+        migrated(var / "bitmail.db")
     return Service(Settings(_env_file=None, var=var, **settings))  # type: ignore[call-arg, arg-type]
 
 

@@ -26,14 +26,15 @@ from mta.desk import Desk
 from mta.hooks.call import DeliveryReport
 from mta.outcomes import Status
 from mta.pruner import Pruner
-from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE, traces
-from store import Database, logs, migrate, tracing
+from mta.tables import traces
+from store import Database, logs, tracing
 from store.settings import StoreSettings
 from tests.bitmail.conftest import logged_in
 from tests.bitmail.test_topologies import SECRET, store_server, web
 from tests.e2e.server import ROOT, Sender
 from tests.fakes.collector import FakeCollector, Told
 from tests.mta.scripted import mail, wait_until
+from tests.store.migrated import migrated
 
 AT_ONCE = {"OTEL_BSP_SCHEDULE_DELAY": "50"}
 """Milliseconds in which spans gather."""
@@ -48,8 +49,7 @@ def collector() -> Iterator[FakeCollector]:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'spool.db'}")
-    migrate(database, MTA_MIGRATIONS, MTA_VERSION_TABLE)
+    database = Database(f"sqlite:///{migrated(tmp_path / 'spool.db')}")
     yield database
     database.close()
 

@@ -313,7 +313,6 @@ def test_calls_that_wait_are_counted(alone: Service, receiver: Receiver) -> None
 def test_a_test_is_signed_and_what_it_comes_to_changes_nothing(service: Service, receiver: Receiver) -> None:
     webhook = service.model.webhooks.find(subscribe(service, receiver))
     assert webhook is not None
-    wait_until(lambda: bool(service.caller._pools))
     assert asyncio.run(service.caller.try_out(webhook)).reason == ""
     (told,) = receiver.accepted
     assert (told["type"], told["data"]) == ("webhook.test", {})
@@ -336,7 +335,6 @@ def test_the_page_sends_a_test_and_switches_on(service: Service, receiver: Recei
     assert webhook is not None
     service.model.webhooks.switch_off(webhook, "It answered 500.")
     receiver.script.append(reply(500))
-    wait_until(lambda: bool(service.caller._pools))
 
     async def calls(name: str) -> list[dict[str, Any]]:
         secret = service.model.log_in(name, PASSWORD)[1]

@@ -15,13 +15,13 @@ from mta.outcomes import Outcome, Status
 from mta.settling import Settlement
 from mta.spool import Spool
 from mta.submission import NewSubmission, Submission
-from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
 from mta.verdict import Verdict
-from store import Database, migrate
+from store import Database
 from tests.chaos.audit import Findings, audit
 from tests.chaos.campaign import CONTAINERS, Campaign
 from tests.chaos.load import Promise
 from tests.fakes.esp import Taken
+from tests.store.migrated import migrated
 from tests.store.postgres import private_postgres
 
 ROUNDS = 10
@@ -46,8 +46,7 @@ def test_kills_when_at_random_moments_then_nothing_is_lost_and_nothing_is_sent_t
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'spool.db'}")
-    migrate(database, MTA_MIGRATIONS, MTA_VERSION_TABLE)
+    database = Database(f"sqlite:///{migrated(tmp_path / 'spool.db')}")
     yield database
     database.close()
 

@@ -17,6 +17,7 @@ from mta.strategy import FailureStrategy, ThresholdFailureStrategy
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
 from store import Database, migrate
 from tests.mta.scripted import Clock, Station
+from tests.store.migrated import migrated
 from tests.store.postgres import private_postgres
 
 
@@ -31,7 +32,8 @@ def postgres_url() -> Iterator[str]:
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A migrated database of each kind in turn, with an empty spool."""
     on_postgres = request.param == "postgresql"
-    url = request.getfixturevalue("postgres_url") if on_postgres else f"sqlite:///{tmp_path / 'spool.db'}"
+    file = tmp_path / "spool.db"
+    url = request.getfixturevalue("postgres_url") if on_postgres else f"sqlite:///{migrated(file)}"
     database = Database(url)
     migrate(database, MTA_MIGRATIONS, MTA_VERSION_TABLE)
     if on_postgres:

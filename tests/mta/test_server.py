@@ -32,11 +32,12 @@ from mta.intake import Intake
 from mta.metrics import Metrics
 from mta.outcomes import Outcome, Status
 from mta.server import ContainerServer
-from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE, deliveries
-from store import Database, migrate
+from mta.tables import deliveries
+from store import Database
 from tests.e2e.server import ROOT, Sender
 from tests.mta.scripted import PATIENCE, Scripted, wait_until
 from tests.store.conftest import serving
+from tests.store.migrated import migrated
 
 SECRET = "a secret that nobody guesses"
 MAIL = {"From": "ada@example.com", "To": "grace@example.com", "Subject": "Report"}
@@ -327,8 +328,7 @@ def test_docs_when_their_commands_are_run_then_each_does_what_it_says(running: R
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'spool.db'}")
-    migrate(database, MTA_MIGRATIONS, MTA_VERSION_TABLE)
+    database = Database(f"sqlite:///{migrated(tmp_path / 'spool.db')}")
     yield database
     database.close()
 
