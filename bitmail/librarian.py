@@ -1,8 +1,8 @@
 """The librarian: works behind the page, so that filing and deleting need not wait for it.
 
-It takes new mail into the search index, tells its thread, and takes out of the store what was deleted for good. What is
-left to do stands in the entries themselves, so a crash loses none of it. Where several processes work on one store, one
-at a time takes in what there is, whoever filed it.
+It takes new mail into the search index, and takes out of the store what was deleted for good. What is left to do
+stands in the entries themselves, so a crash loses none of it. Where several processes work on one store, one at a time
+takes in what there is, whoever filed it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
@@ -37,7 +37,6 @@ GROUPS = (
     ("kind", "user"),
 )
 """Keys that are always asked for together, for the store to index together."""
-"""The `mailbox` of what was deleted for good and waits to be taken out of the store."""
 _AT_ONCE = 8
 """Changes made at once, so that they share commits."""
 
@@ -95,26 +94,31 @@ class Mailboxes:
         wanted = _wanted(user, mailbox, only)
         heads: list[Mail] = []
         sizes: dict[str, int] = {}
+        older = None
+        for entry, mails, has_more in self._with_conversations(user, wanted, before, not oldest_first):
+            older = entry.id if has_more else None
+            here = [mail for mail in mails if wanted.items() <= mail.data.items()] or [entry]
+            if here[0].id == entry.id:
+                unread = any(mail.data.get("unread") == "1" for mail in here)
+                heads.append(replace(Mail.of(entry), unread=unread))
+                sizes |= {entry.data["thread"]: len(mails)} if mails else {}
+            if len(heads) == PAGE:
+                break
+        return Page(tuple(heads), older), sizes
+
+    def _with_conversations(
+        self, user: str, wanted: Mapping[str, str], before: int | None, newest_first: bool
+    ) -> Iterator[tuple[Entry, list[Entry], bool]]:
+        """Some pages of mails, each with all of its conversation, newest first, and whether more come after it."""
         for _round in range(LOOKED_THROUGH):
-            found = self._store.get(wanted, newest_first=not oldest_first, limit=PAGE + 1, before=before)
+            found = self._store.get(wanted, newest_first=newest_first, limit=PAGE + 1, before=before)
             entries = found[:PAGE]
             together = self._threads.members(user, (entry.data.get("thread", "") for entry in entries))
-            for entry in entries:
-                before, mails = entry.id, together.get(entry.data.get("thread", ""), [])
-                here = [mail for mail in mails if wanted.items() <= mail.data.items()] or [entry]
-                if here[0].id != entry.id:
-                    continue
-                heads.append(
-                    replace(Mail.of(entry), unread=any(mail.data.get("unread") == "1" for mail in here))
-                )
-                if mails:
-                    sizes[entry.data["thread"]] = len(mails)
-                if len(heads) == PAGE:
-                    break
-            has_more = len(found) > PAGE or before != (entries[-1].id if entries else before)
-            if len(heads) == PAGE or not has_more:
-                break
-        return Page(tuple(heads), before if has_more else None), sizes
+            for number, entry in enumerate(entries, 1):
+                yield entry, together.get(entry.data.get("thread", ""), []), number < len(found)
+            if len(found) <= PAGE:
+                return
+            before = entries[-1].id
 
     def together(self, user: str, mailbox: str, ids: Sequence[int]) -> list[int]:
         """The mails with these ids, and the others of their conversations that lie in the same mailbox."""

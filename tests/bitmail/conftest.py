@@ -23,7 +23,7 @@ PASSWORD = "correct horse battery"
 
 
 def make_service(var: Path, **settings: str) -> Service:
-    if "database_url" not in settings:
+    if not {"database_url", "store_url"} & settings.keys():
         migrated(var / "bitmail.db")
     return Service(Settings(_env_file=None, var=var, **settings))  # type: ignore[call-arg, arg-type]
 

@@ -34,7 +34,7 @@ from tests.bitmail.test_topologies import SECRET, store_server, web
 from tests.e2e.server import ROOT, Sender
 from tests.fakes.collector import FakeCollector, Told
 from tests.mta.scripted import mail, wait_until
-from tests.store.migrated import migrated
+from tests.store.migrated import SPOOL, migrated
 
 AT_ONCE = {"OTEL_BSP_SCHEDULE_DELAY": "50"}
 """Milliseconds in which spans gather."""
@@ -49,7 +49,7 @@ def collector() -> Iterator[FakeCollector]:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{migrated(tmp_path / 'spool.db')}")
+    database = Database(f"sqlite:///{migrated(tmp_path / 'spool.db', SPOOL)}")
     yield database
     database.close()
 

@@ -21,7 +21,7 @@ from tests.chaos.audit import Findings, audit
 from tests.chaos.campaign import CONTAINERS, Campaign
 from tests.chaos.load import Promise
 from tests.fakes.esp import Taken
-from tests.store.migrated import migrated
+from tests.store.migrated import SPOOL, migrated
 from tests.store.postgres import private_postgres
 
 ROUNDS = 10
@@ -46,7 +46,7 @@ def test_kills_when_at_random_moments_then_nothing_is_lost_and_nothing_is_sent_t
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{migrated(tmp_path / 'spool.db')}")
+    database = Database(f"sqlite:///{migrated(tmp_path / 'spool.db', SPOOL)}")
     yield database
     database.close()
 

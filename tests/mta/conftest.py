@@ -17,7 +17,7 @@ from mta.strategy import FailureStrategy, ThresholdFailureStrategy
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
 from store import Database, migrate
 from tests.mta.scripted import Clock, Station
-from tests.store.migrated import migrated
+from tests.store.migrated import SPOOL, migrated
 from tests.store.postgres import private_postgres
 
 
@@ -33,7 +33,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     """A migrated database of each kind in turn, with an empty spool."""
     on_postgres = request.param == "postgresql"
     file = tmp_path / "spool.db"
-    url = request.getfixturevalue("postgres_url") if on_postgres else f"sqlite:///{migrated(file)}"
+    url = request.getfixturevalue("postgres_url") if on_postgres else f"sqlite:///{migrated(file, SPOOL)}"
     database = Database(url)
     migrate(database, MTA_MIGRATIONS, MTA_VERSION_TABLE)
     if on_postgres:

@@ -21,7 +21,7 @@ from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE, incoming, news
 from store import Database, StoreUnavailable, migrate
 from tests.e2e.server import Sender
 from tests.mta.scripted import PATIENCE, Scripted, Station, mail, wait_until
-from tests.store.migrated import migrated
+from tests.store.migrated import SPOOL, migrated
 
 Start = Callable[..., Station]
 CHANGE = StatusChange(1.0, "ann", "s", "s-0", "bob@example.com", Status.SENT, "smtp", 'It "took" it.\n🚀')
@@ -188,7 +188,7 @@ def test_tray_when_two_processes_file_then_each_mail_is_filed_and_none_stays(
 
 @pytest.fixture
 def shared(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{migrated(tmp_path / 'bitmail.db')}")
+    database = Database(f"sqlite:///{migrated(tmp_path / 'bitmail.db', SPOOL)}")
     yield database
     database.close()
 

@@ -37,7 +37,7 @@ from store import Database
 from tests.e2e.server import ROOT, Sender
 from tests.mta.scripted import PATIENCE, Scripted, wait_until
 from tests.store.conftest import serving
-from tests.store.migrated import migrated
+from tests.store.migrated import SPOOL, migrated
 
 SECRET = "a secret that nobody guesses"
 MAIL = {"From": "ada@example.com", "To": "grace@example.com", "Subject": "Report"}
@@ -328,7 +328,7 @@ def test_docs_when_their_commands_are_run_then_each_does_what_it_says(running: R
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{migrated(tmp_path / 'spool.db')}")
+    database = Database(f"sqlite:///{migrated(tmp_path / 'spool.db', SPOOL)}")
     yield database
     database.close()
 

@@ -33,7 +33,7 @@ from store import (
 from store.proxy import ProxyBlobs, ProxyIndex, ProxyStore, StoreServer
 from store.s3 import Bucket, S3Blobs
 from store.server import make_server
-from tests.store.migrated import migrated
+from tests.store.migrated import SEARCH, STORE, migrated
 from tests.store.postgres import private_postgres
 from tests.store.s3 import BUCKET, s3_server
 
@@ -91,7 +91,7 @@ def wait_until_serving(process: subprocess.Popen[str]) -> None:
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """A migrated SQLite database of its own."""
-    database = Database(f"sqlite:///{migrated(tmp_path / 'test.db')}")
+    database = Database(f"sqlite:///{migrated(tmp_path / 'test.db', STORE, SEARCH)}")
     yield database
     database.close()
 
