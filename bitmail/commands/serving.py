@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import socket
@@ -33,6 +34,7 @@ def serve(_: Namespace, settings: Settings, __: Output) -> ExitStatus:
         address = server.address_of(reserved)
 
         def announce() -> None:
+            gc.freeze()  # what is there now stays, and need not be looked through while people wait
             command.say(f"BitMail is at {address} (Ctrl+C stops it)")
 
         with serving(service):
