@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fabric import task
@@ -140,8 +141,12 @@ def test(context, only=""):  # noqa: PT028 - a task, not a test
     check("ruff", "format", "--check")
     model = sorted(path for path in (ROOT / "bitmail").glob("*.py") if path.name not in LOOSE)
     tiers = ("store", "mta", "deploy", "bitmail/commands", "bitmail/api")
-    check("mypy", "--strict", *tiers, *(str(path.relative_to(ROOT)) for path in model))
-    build(context)
+    with ThreadPoolExecutor(1) as beside:
+        types = beside.submit(
+            check, "mypy", "--strict", *tiers, *(str(one.relative_to(ROOT)) for one in model)
+        )
+        build(context)
+        types.result()
     from tests.browser import BrowserError, chromium
 
     try:
