@@ -9,8 +9,8 @@ What takes new branches is kept in the folder (`var/fuzz`), and the next run beg
 from __future__ import annotations
 
 import hashlib
+import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import atheris
@@ -31,7 +31,9 @@ def main(name: str, seconds: str, folder: str = "var/fuzz") -> None:
     kept.mkdir(parents=True, exist_ok=True)
     with atheris.instrument_imports(include=["bitmail", "mta", "store", "tinycss2"]):
         one = load(name)
-    begin = Path(tempfile.mkdtemp(prefix="bitmail-fuzz-"))
+    begin = kept.with_suffix(".seeds")
+    shutil.rmtree(begin, ignore_errors=True)
+    begin.mkdir()
     for seed in seeds(name):
         (begin / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
     ends = f"-max_total_time={seconds}" if int(seconds) else "-runs=0"

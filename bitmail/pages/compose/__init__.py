@@ -40,6 +40,7 @@ def panel(slot: int, window: type[Composer]) -> rx.Component:
             )
         ),
         rx.cond(rx.State.is_hydrated, rx.el.span(hidden=True, on_mount=window.keep(browser.values(slot)))),
+        key=window.window,  # the form of another draft is another form, which is filled anew
         role="dialog",
         aria_label=title,
         class_name=rx.match(
