@@ -70,6 +70,12 @@ class Scripted(Provider):
     def release(self) -> None:
         self._gate.set()
 
+    def leave_hanging(self) -> threading.Event:
+        """Answer from now on, but nothing of what hangs: that goes on to hang until the event is set."""
+        hanging, self._gate = self._gate, threading.Event()
+        self.release()
+        return hanging
+
     def wait_for_calls(self, count: int) -> None:
         wait_until(lambda: len(self.called) >= count)
 
