@@ -131,6 +131,11 @@ class Drafts:
             return Draft(key), -1
         return _draft(key, entry.data), _revision(entry)
 
+    def threaded(self, user: str, draft: Draft) -> Draft:
+        """The draft as it was typed, with the Message-IDs that it answers, as they were kept."""
+        kept = self.load(user, draft.key)
+        return replace(draft, in_reply_to=kept.in_reply_to, references=kept.references)
+
     def begin(self, user: str, draft: Draft) -> None:
         """Keep a draft that the service wrote, such as a reply with its quotation, at revision 0."""
         self._put(user, draft, revision=0, writer="")
@@ -201,8 +206,7 @@ class Drafts:
 
     def fork(self, user: str, draft: Draft) -> Draft:
         """Keep what was typed as a draft of its own, with the same files; return it under its new key."""
-        kept = self.load(user, draft.key)
-        own = replace(draft, key=new_key(), in_reply_to=kept.in_reply_to, references=kept.references)
+        own = replace(self.threaded(user, draft), key=new_key())
         self._put(user, own, revision=1, writer="")
         self._attachments.copy(user, draft.key, own.key)
         return own

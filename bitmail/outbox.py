@@ -155,7 +155,7 @@ class Outbox:
         parsed = mail.parsed
         to, cc, bcc = ([person.label for person in people] for people in (parsed.to, parsed.cc, parsed.bcc))
         data = shown(to, cc, mail.hidden if envelope else bcc, parsed.subject, parsed.snippet)
-        if parsed.message_id:
+        if parsed.message_id:  # else the librarian looks: the one that was made stands in what goes out
             data |= self._threads.facts(author.name, parsed)
         if envelope and mail.differs:
             data["envelope"] = "1"

@@ -208,6 +208,7 @@ class Composer(Attaching, Suggesting, Templates, mixin=True):
         await self._show_people(form)
         try:
             draft = await self._save(draft, me)
+            draft = await off_loop(model.drafts.threaded, me.user, draft)
             wanted = await off_loop(model.preferences.of, me.user)
             undo = min(wanted.undo, service().settings.undo)
             at = time.time() + undo if undo else 0.0

@@ -67,7 +67,7 @@ class Window(rx.State, mixin=True):
         return await off_loop(cleaned, draft) if self.rich else replace(draft, html="")
 
     async def _save(self, draft: Draft, me: Session) -> Draft:
-        """Keep the draft; return it with the thread that it belongs to, under the key that it has from now on."""
+        """Keep the draft; return it under the key that it has from now on."""
         model = service().model
         hold = Hold(self.window, int(self.revision) if self.revision.isdecimal() else 0)
         before = self.revision
@@ -83,8 +83,7 @@ class Window(rx.State, mixin=True):
             if before == "0":  # who sees it as it was a moment ago is not told of every word
                 model.changed(me.user)
         self._kept = draft
-        begun = await off_loop(model.drafts.load, me.user, draft.key)
-        return replace(draft, in_reply_to=begun.in_reply_to, references=begun.references)
+        return draft
 
     async def _show_people(self, fields: Mapping[str, str], *, is_same: bool = False) -> None:
         """Show the people who are finished; whoever is being typed is shown by the browser.

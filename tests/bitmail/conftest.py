@@ -15,8 +15,8 @@ from bitmail import frontend
 from bitmail.current import serving
 from bitmail.service import Service
 from bitmail.settings import Settings
+from tests.migrated import migrated
 from tests.mta.scripted import wait_until
-from tests.store.migrated import migrated
 
 os.environ.update(frontend.ENVIRONMENT)
 PASSWORD = "correct horse battery"

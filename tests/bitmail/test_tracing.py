@@ -33,8 +33,8 @@ from tests.bitmail.conftest import logged_in
 from tests.bitmail.test_topologies import SECRET, store_server, web
 from tests.e2e.server import ROOT, Sender
 from tests.fakes.collector import FakeCollector, Told
+from tests.migrated import SPOOL, migrated
 from tests.mta.scripted import mail, wait_until
-from tests.store.migrated import SPOOL, migrated
 
 AT_ONCE = {"OTEL_BSP_SCHEDULE_DELAY": "50"}
 """Milliseconds in which spans gather."""

@@ -21,7 +21,7 @@ from tests.chaos.audit import Findings, audit
 from tests.chaos.campaign import CONTAINERS, Campaign
 from tests.chaos.load import Promise
 from tests.fakes.esp import Taken
-from tests.store.migrated import SPOOL, migrated
+from tests.migrated import SPOOL, migrated
 from tests.store.postgres import private_postgres
 
 ROUNDS = 10

@@ -16,8 +16,8 @@ from mta.settings import ContainerSettings
 from mta.strategy import FailureStrategy, ThresholdFailureStrategy
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE
 from store import Database, migrate
+from tests.migrated import SPOOL, migrated
 from tests.mta.scripted import Clock, Station
-from tests.store.migrated import SPOOL, migrated
 from tests.store.postgres import private_postgres
 
 

@@ -20,8 +20,8 @@ from mta.outcomes import Status
 from mta.tables import MTA_MIGRATIONS, MTA_VERSION_TABLE, incoming, news
 from store import Database, StoreUnavailable, migrate
 from tests.e2e.server import Sender
+from tests.migrated import SPOOL, migrated
 from tests.mta.scripted import PATIENCE, Scripted, Station, mail, wait_until
-from tests.store.migrated import SPOOL, migrated
 
 Start = Callable[..., Station]
 CHANGE = StatusChange(1.0, "ann", "s", "s-0", "bob@example.com", Status.SENT, "smtp", 'It "took" it.\n🚀')

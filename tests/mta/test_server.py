@@ -35,9 +35,9 @@ from mta.server import ContainerServer
 from mta.tables import deliveries
 from store import Database
 from tests.e2e.server import ROOT, Sender
+from tests.migrated import SPOOL, migrated
 from tests.mta.scripted import PATIENCE, Scripted, wait_until
 from tests.store.conftest import serving
-from tests.store.migrated import SPOOL, migrated
 
 SECRET = "a secret that nobody guesses"
 MAIL = {"From": "ada@example.com", "To": "grace@example.com", "Subject": "Report"}

@@ -33,7 +33,7 @@ from store import (
 from store.proxy import ProxyBlobs, ProxyIndex, ProxyStore, StoreServer
 from store.s3 import Bucket, S3Blobs
 from store.server import make_server
-from tests.store.migrated import SEARCH, STORE, migrated
+from tests.migrated import SEARCH, STORE, migrated
 from tests.store.postgres import private_postgres
 from tests.store.s3 import BUCKET, s3_server
 
