@@ -15,6 +15,7 @@ from reflex_base.utils.format import format_event_handler
 from bitmail.arguments import Unfit, clean, is_clean
 from bitmail.current import call_as, session_of
 from bitmail.state.login import LogInState
+from bitmail.state.navigation import NavigationState
 from store import logs
 
 # It would write down the arguments that strangers send.
@@ -28,12 +29,11 @@ def public_events() -> frozenset[str]:
         State.event_handlers["hydrate"],
         State.event_handlers["hydrate_and_load"],
         State.event_handlers["set_is_hydrated"],
-        OnLoadInternalState.event_handlers["on_load_internal"],
         OnLoadInternalState.event_handlers["set_is_hydrated"],
         LogInState.event_handlers["show"],
         LogInState.event_handlers["ask"],
     ]
-    return frozenset(format_event_handler(handler) for handler in handlers)
+    return frozenset([_page_load(), *(format_event_handler(handler) for handler in handlers)])
 
 
 @lru_cache(maxsize=1)
@@ -48,12 +48,20 @@ def refused_events() -> frozenset[str]:
     )
 
 
+@lru_cache(maxsize=1)
+def _page_load() -> str:
+    """The full name of the event by which a browser asks for the page of its address."""
+    return format_event_handler(OnLoadInternalState.event_handlers["on_load_internal"])
+
+
 class Gate(Middleware):
     """Looks the session up for each event, so that a log-out anywhere bites at once."""
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         """Let the event pass, or ask who is there."""
         if event.name in public_events():
+            if event.name == _page_load():
+                (await state.get_state(NavigationState))._ask()
             return None
         registered = RegistrationContext.get().event_handlers.get(event.name)
         if registered is None or event.name in refused_events() or not is_clean(state.router_data):

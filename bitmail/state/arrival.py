@@ -14,6 +14,7 @@ from bitmail.state.contacts import ContactsState
 from bitmail.state.delivery import DeliveryState
 from bitmail.state.mailbox import MailboxState
 from bitmail.state.message import MessageState
+from bitmail.state.navigation import NavigationState
 from bitmail.state.ops import OpsState
 from bitmail.state.selection import SelectionState
 from bitmail.state.session import SessionState
@@ -27,6 +28,8 @@ class ArrivalState(rx.State):
     @rx.event
     async def at_list(self) -> Any:
         """A list is opened or turned, or a mail of it is opened."""
+        if (await self.get_state(NavigationState))._is_left:
+            return await self._arrive(MailboxState, SelectionState)
         message = await self.get_state(MessageState)
         to_do = await self._arrive(MessageState, MailboxState, SelectionState, DeliveryState)
         return [*to_do, MessageState.mark_read] if message._is_new else to_do
@@ -42,6 +45,7 @@ class ArrivalState(rx.State):
         named = number(id)
         if not named or is_plain is not True:
             return None
+        (await self.get_state(NavigationState))._leave()
         message = await self.get_state(MessageState)
         await message._open(named)
         await (await self.get_state(DeliveryState))._open(named)

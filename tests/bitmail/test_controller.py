@@ -10,9 +10,11 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
+from reflex.state import OnLoadInternalState
 from reflex_base.event import Event
 from reflex_base.event.processor.base_state_processor import BaseStateEventProcessor
 from reflex_base.registry import RegistrationContext
@@ -117,13 +119,7 @@ async def browser(secret: str = "", path: str = "/inbox", **query: str) -> Async
     processor = BaseStateEventProcessor(middleware=app, backend_exception_handler=None).configure(
         state_manager=app.state_manager
     )
-    url = f"{path}?{'&'.join(f'{key}={value}' for key, value in query.items())}"
-    router = {
-        "headers": {"cookie": f"{SESSION_COOKIE}={secret}", "origin": "http://mail.test"},
-        "pathname": path,
-        "asPath": url,
-        "query": query,
-    }
+    router = router_of(secret, path, query)
     async with processor:
         with app.set_contexts():
 
@@ -133,6 +129,16 @@ async def browser(secret: str = "", path: str = "/inbox", **query: str) -> Async
                     return [delta async for delta in processor.enqueue_stream_delta(f"token-{secret}", event)]
 
             yield call
+
+
+def router_of(secret: str, path: str, query: dict[str, str]) -> dict[str, Any]:
+    """What a browser with this session at this address tells with each event."""
+    return {
+        "headers": {"cookie": f"{SESSION_COOKIE}={secret}", "origin": "http://mail.test"},
+        "pathname": path,
+        "asPath": f"{path}?{urlencode(query)}",
+        "query": query,
+    }
 
 
 def merged(deltas: list[dict[str, Any]], state: type) -> dict[str, Any]:
@@ -561,6 +567,53 @@ def test_the_mail_of_another_person_is_answered_like_one_that_is_not_there(servi
     foreign, absent = asyncio.run(opened(mail.id)), asyncio.run(opened(10**9))
     assert foreign["missing"] == absent["missing"] != ""
     assert "private" not in repr(foreign)
+
+
+def test_two_mails_clicked_in_a_row_then_the_first_never_covers_the_second(service: Service) -> None:
+    for subject in ("one", "two"):
+        service.model.mailboxes.file(
+            "ada", subject, f"From: g@example.com\r\nSubject: {subject}\r\n\r\n".encode(), 0.0
+        )
+    ids = {mail.subject: mail.id for mail in service.model.mailboxes.page("ada", MailboxName.INBOX).mails}
+    _, secret = service.model.log_in("ada", PASSWORD)
+    click, load = name_of(ArrivalState, "open"), name_of(OnLoadInternalState, "on_load_internal")
+    shown: list[str] = []
+
+    class Page:
+        async def emit_update(self, update: Any, token: str) -> None:
+            if subject := merged([update.delta], MessageState).get("subject"):
+                shown.append(subject)
+
+    def event(name: str, at: str, **payload: Any) -> Event:
+        """An event of a browser whose address names this mail."""
+        router = router_of(secret, "/inbox", {"mail": str(ids[at])} if at else {})
+        return Event(name=name, payload=payload, router_data=router)
+
+    async def calls() -> list[list[str]]:
+        processor = BaseStateEventProcessor(middleware=app, backend_exception_handler=None).configure(
+            state_manager=app.state_manager,
+            event_namespace=Page(),  # type: ignore[arg-type]
+        )
+        told: list[list[str]] = []
+        async with processor:
+            with app.set_contexts():
+                for events in (
+                    # The page of the first is asked for, and the second is clicked before that is looked up.
+                    [
+                        event(click, at="", id=ids["one"], is_plain=True),
+                        event(load, at="one"),
+                        event(click, at="one", id=ids["two"], is_plain=True),
+                    ],
+                    [event(load, at="two")],
+                    [event(load, at="one")],  # back
+                ):
+                    for future in await processor.enqueue_many(f"token-{secret}", *events):
+                        await future.wait_all()
+                    told.append(shown.copy())
+                    shown.clear()
+        return told
+
+    assert asyncio.run(calls()) == [["one", "two"], [], ["one"]]
 
 
 def test_a_log_out_elsewhere_bites_at_the_next_event(service: Service) -> None:
