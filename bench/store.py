@@ -134,7 +134,7 @@ def raw_lookup(connection: Any, statements: list[Statement]) -> Callable[[], Any
         rows: list[Any] = []
         for statement, parameters in statements:
             rows = connection.execute(statement, parameters).fetchall()
-        return [json.loads(data) for _, data in rows]
+        return [json.loads(data) for id, data in rows if id is not None]
 
     return look
 

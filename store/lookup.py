@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -35,6 +36,29 @@ class _Window:
             object.__setattr__(self, name, None if value is None else max(0, min(value, MAX_ID)))
 
 
+class Guesses:
+    """Which term was the rarest, for each kind of match that was looked for.
+
+    Matches of the same keys are alike: a key of one's own is rare whoever's it is. So one look from the term that was
+    rarest last time nearly always finds what took two, and says itself when it may have missed something.
+    """
+
+    MOST = 1000
+
+    def __init__(self) -> None:
+        self._rarest: dict[tuple[str, ...], int | None] = {}
+
+    def of(self, keys: tuple[str, ...]) -> int | None:
+        """The place among its terms; None when there is none to be trusted."""
+        return self._rarest.get(keys)
+
+    def learn(self, keys: tuple[str, ...], place: int | None) -> None:
+        """Keep it for the next of its kind."""
+        if len(self._rarest) >= self.MOST:
+            self._rarest.clear()
+        self._rarest[keys] = place
+
+
 def find(
     driver: Driver,
     terms: Sequence[bytes],
@@ -42,13 +66,32 @@ def find(
     newest_first: bool = False,
     limit: int | None = None,
     before: int | None = None,
+    keys: Iterable[str] = (),
+    guesses: Guesses | None = None,
 ) -> list[tuple[int, str]]:
-    """Id and JSON text of the entries that have all of `terms`, by id; of all entries for no terms."""
+    """Id and JSON text of the entries that have all of `terms`, by id; of all entries for no terms.
+
+    Args:
+        driver: of a connection.
+        terms: what they have.
+        newest_first: as in `JsonStore.get`.
+        limit: as in `JsonStore.get`.
+        before: as in `JsonStore.get`.
+        keys: of the match that the terms stand for.
+        guesses: what is known of such matches, and is added to.
+    """
     window = _Window(newest_first, limit, before)
-    statement = _finding(len(terms), newest_first, limit is not None, before is not None)
-    bounds = [bound for bound in (window.before, window.limit) if bound is not None]
-    parameters = [*_rarest_first(driver, terms, window), *bounds]
-    return [(row[0], row[1]) for row in driver.rows(statement, parameters)]
+    if guesses is None or len(terms) < 2:
+        return _find_from(driver, _rarest_first(driver, terms, window)[0], window)
+    kind = tuple(keys)
+    place = guesses.of(kind)
+    if place is not None and place < len(terms):
+        found = _find_near(driver, [terms[place], *terms[:place], *terms[place + 1 :]], window)
+        if found is not None:
+            return found
+    ordered, is_short = _rarest_first(driver, terms, window)
+    guesses.learn(kind, terms.index(ordered[0]) if is_short else None)
+    return _find_from(driver, ordered, window)
 
 
 def find_by_id(driver: Driver, id: int) -> str | None:
@@ -57,16 +100,51 @@ def find_by_id(driver: Driver, id: int) -> str | None:
     return rows[0][0] if rows else None
 
 
+def find_by_ids(driver: Driver, ids: Sequence[int]) -> list[tuple[int, str]]:
+    """Id and JSON text of the entries of these ids, in no order."""
+    if driver.is_sqlite:
+        rows = driver.rows(
+            "SELECT id, data FROM store_entry WHERE id IN (SELECT value FROM json_each(?))", [json.dumps(ids)]
+        )
+    else:
+        rows = driver.rows("SELECT id, data FROM store_entry WHERE id = ANY(?::bigint[])", [list(ids)])
+    return [(row[0], row[1]) for row in rows]
+
+
 def count(driver: Driver, terms: Sequence[bytes]) -> int:
     """How many entries have all of `terms`; of all entries for no terms."""
-    rows = driver.rows(_counting(len(terms)), _rarest_first(driver, terms, _Window()))
+    rows = driver.rows(_counting(len(terms)), _rarest_first(driver, terms, _Window())[0])
     number: int = rows[0][0]
     return number
 
 
-def _rarest_first(driver: Driver, terms: Sequence[bytes], window: _Window) -> Sequence[bytes]:
+def _find_from(driver: Driver, terms: Sequence[bytes], window: _Window) -> list[tuple[int, str]]:
+    """What has all terms, looked for along the postings of the first."""
+    statement = _finding(len(terms), window.newest_first, window.limit is not None, window.before is not None)
+    bounds = [bound for bound in (window.before, window.limit) if bound is not None]
+    return [(row[0], row[1]) for row in driver.rows(statement, [*terms, *bounds])]
+
+
+def _find_near(driver: Driver, terms: Sequence[bytes], window: _Window) -> list[tuple[int, str]] | None:
+    """The same among the first postings of the first term; None when there may be more beyond them."""
+    statement = _finding_near(
+        len(terms), window.newest_first, window.limit is not None, window.before is not None
+    )
+    before = [] if window.before is None else [window.before]
+    limit = [] if window.limit is None else [window.limit]
+    last = [terms[0], *before, PROBE - 1]
+    rows = driver.rows(statement, [*terms, *before, *last, *limit, *last])
+    found = sorted((row[0], row[1]) for row in rows if row[0] is not None)
+    goes_on = any(row[0] is None and row[1] is not None for row in rows)
+    if goes_on and len(found) != window.limit:
+        return None
+    return found[::-1] if window.newest_first else found
+
+
+def _rarest_first(driver: Driver, terms: Sequence[bytes], window: _Window) -> tuple[Sequence[bytes], bool]:
+    """The terms from the rarest on, and whether the postings of that one end soon."""
     if len(terms) < 2:
-        return terms
+        return terms, False
     statement = _probing(len(terms), window.newest_first, window.before is not None)
     probe = PROBE
     while True:
@@ -79,20 +157,29 @@ def _rarest_first(driver: Driver, terms: Sequence[bytes], window: _Window) -> Se
         probe *= PROBE_GROWTH
     # Of terms that are all longer, the one whose postings go furthest is the sparsest on the way.
     direction = 1 if window.newest_first else -1
-    return [terms[row[0]] for row in sorted(rows, key=lambda row: (row[1], direction * (row[2] or 0)))]
+    ordered = sorted(rows, key=lambda row: (row[1], direction * (row[2] or 0)))
+    return [terms[row[0]] for row in ordered], ordered[0][1] < PROBE
 
 
 @lru_cache
-def _finding(terms: int, newest_first: bool, limited: bool, paged: bool) -> str:
+def _finding(terms: int, newest_first: bool, limited: bool, paged: bool, last: str = "") -> str:
     id = "entry" if terms else "id"
+    near = [f"{id} >= COALESCE(({last}), 0)" if newest_first else f"{id} <= COALESCE(({last}), {MAX_ID})"]
     return " ".join(
         [
             _ENTRY_OF_POSTING if terms else "SELECT id, data FROM store_entry",
-            _where([*_having(terms), *_paging(id, newest_first, paged)]),
+            _where([*_having(terms), *_paging(id, newest_first, paged), *(near if last else [])]),
             f"ORDER BY {id} DESC" if newest_first else f"ORDER BY {id}",
             "LIMIT ?" if limited else "",
         ]
     )
+
+
+@lru_cache
+def _finding_near(terms: int, newest_first: bool, limited: bool, paged: bool) -> str:
+    last = _postings(newest_first, paged, "LIMIT 1 OFFSET ?")
+    found = _finding(terms, newest_first, limited, paged, last)
+    return f"SELECT * FROM ({found}) found UNION ALL SELECT NULL, CAST(({last}) AS TEXT)"  # noqa: S608
 
 
 @lru_cache
@@ -103,12 +190,18 @@ def _counting(terms: int) -> str:
 
 @lru_cache
 def _probing(terms: int, newest_first: bool, paged: bool) -> str:
-    order, furthest = ("DESC", "min") if newest_first else ("ASC", "max")
-    where = _where(["term = ?", *_paging("entry", newest_first, paged)])
-    some = f"SELECT entry FROM store_posting {where} ORDER BY entry {order} LIMIT ?"  # noqa: S608
+    furthest, some = "min" if newest_first else "max", _postings(newest_first, paged, "LIMIT ?")
     return " UNION ALL ".join(
         f"SELECT {number}, count(*), {furthest}(entry) FROM ({some}) probed"  # noqa: S608
         for number in range(terms)
+    )
+
+
+def _postings(newest_first: bool, paged: bool, limit: str) -> str:
+    """The postings of a term, from where the window begins."""
+    where = _where(["term = ?", *_paging("entry", newest_first, paged)])
+    return (
+        f"SELECT entry FROM store_posting {where} ORDER BY entry {'DESC' if newest_first else 'ASC'} {limit}"  # noqa: S608
     )
 
 

@@ -16,7 +16,7 @@ from store.entry import MAX_ID, Entry
 from store.errors import StoreUnavailable
 from store.groups import declare_groups, known_groups
 from store.interface import JsonStore
-from store.lookup import count, find, find_by_id
+from store.lookup import Guesses, count, find, find_by_id
 from store.operations import Count, Get, GetById, Operation, PutIfAbsent, Remove, UpdateById, Write
 from store.tables import answers
 from store.terms import Group, terms_for
@@ -52,6 +52,7 @@ class SqlStore(JsonStore):
         self._clock = clock
         self._indexed: Sequence[Group] | None = None
         self._lock = threading.Lock()
+        self._guesses = Guesses()
 
     def perform(self, operation: Operation[Any], request: str | None = None) -> Any:
         """As in `JsonStore`.
@@ -73,11 +74,11 @@ class SqlStore(JsonStore):
 
     def _look(self, operation: Operation[Any], indexed: Sequence[Group]) -> Any:
         with self._database.look() as driver:
-            return _look(driver, operation, indexed)
+            return _look(driver, operation, indexed, self._guesses)
 
     def _write(self, connection: Connection, jobs: Sequence[_Job]) -> list[Any]:
         driver = Driver.below(connection)
-        writer = Writer(driver, known_groups(driver))
+        writer = Writer(driver, known_groups(driver), self._guesses)
         writer.prepare([operation for operation, _ in jobs])
         known = _known_answers(connection, [request for _, request in jobs if request])
         new: dict[str, Any] = {}
@@ -113,11 +114,19 @@ class SqlStore(JsonStore):
             return self._indexed
 
 
-def _look(driver: Driver, operation: Operation[Any], indexed: Sequence[Group]) -> Any:
+def _look(driver: Driver, operation: Operation[Any], indexed: Sequence[Group], guesses: Guesses) -> Any:
     match operation:
         case Get(matching, newest_first, limit, before):
             terms = terms_for(matching, indexed)
-            rows = find(driver, terms, newest_first=newest_first, limit=limit, before=before)
+            rows = find(
+                driver,
+                terms,
+                newest_first=newest_first,
+                limit=limit,
+                before=before,
+                keys=matching,
+                guesses=guesses,
+            )
             return [Entry(id, json.loads(data)) for id, data in rows]
         case GetById(id):
             data = find_by_id(driver, id)
