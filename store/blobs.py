@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from time import time
 from typing import IO, Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, delete, literal, select
 
 from store.database import Database
 from store.driver import Driver
 from store.entry import Match, checked_match
 from store.errors import BlobRemoved
 from store.lookup import find
-from store.tables import blobs, chunks
+from store.tables import blobs
 from store.terms import terms_for
 
 CHUNK = 256 * 1024
@@ -149,16 +149,22 @@ class Blobs(BlobStore):
 
     def open(self, sha256: str) -> Iterator[bytes] | None:
         """As in `BlobStore`."""
-        size = self.size(sha256)
-        return None if size is None else self._read(sha256, size)
+        if not _NAME.fullmatch(sha256):
+            return None
+        # With the first piece, which nearly always is the only one.
+        found = self._rows(
+            "SELECT b.size, c.content FROM store_blob b "
+            "LEFT JOIN store_chunk c ON c.sha256 = b.sha256 AND c.number = 0 WHERE b.sha256 = ?",
+            sha256,
+        )
+        return self._read(sha256, *found[0]) if found else None
 
     def size(self, sha256: str) -> int | None:
         """As in `BlobStore`."""
         if not _NAME.fullmatch(sha256):
             return None
-        with self._database.read() as connection:
-            size: int | None = connection.scalar(select(blobs.c.size).where(blobs.c.sha256 == sha256))
-            return size
+        found = self._rows("SELECT size FROM store_blob WHERE sha256 = ?", sha256)
+        return found[0][0] if found else None
 
     def remove(self, sha256: str, *, unless: Sequence[Match]) -> bool:
         """As in `BlobStore`."""
@@ -168,17 +174,12 @@ class Blobs(BlobStore):
 
     def _is_fresh(self, sha256: str) -> bool:
         """Whether it was put within half the grace: then it is safe, and need not be written down as put again."""
-        with self._database.read() as connection:
-            put_at = connection.scalar(select(blobs.c.put_at).where(blobs.c.sha256 == sha256))
-        return put_at is not None and put_at >= self._clock() - GRACE / 2
+        found = self._rows("SELECT put_at FROM store_blob WHERE sha256 = ?", sha256)
+        return bool(found) and found[0][0] >= self._clock() - GRACE / 2
 
-    def _read(self, sha256: str, size: int) -> Iterator[bytes]:
+    def _read(self, sha256: str, size: int, content: bytes | None) -> Iterator[bytes]:
         number = 0
         while size > 0:
-            with self._database.read() as connection:
-                content: bytes | None = connection.scalar(
-                    select(chunks.c.content).where(chunks.c.sha256 == sha256, chunks.c.number == number)
-                )
             if content is None:
                 raise BlobRemoved(
                     f"blob {sha256} was removed while it was read; put it again if it is needed"
@@ -186,21 +187,41 @@ class Blobs(BlobStore):
             yield content
             size -= len(content)
             number += 1
+            if size > 0:
+                found = self._rows(
+                    "SELECT content FROM store_chunk WHERE sha256 = ? AND number = ?", sha256, number
+                )
+                content = found[0][0] if found else None
+
+    def _rows(self, statement: str, *parameters: str | int) -> list[tuple[Any, ...]]:
+        with self._database.look() as driver:
+            return driver.rows(statement, parameters)
 
     def _write(self, connection: Connection, batch: Sequence[Arriving]) -> list[None]:
+        driver, now = Driver.below(connection), self._clock()
         # In the order of their names, so that two hosts that put the same ones cannot wait for each other.
-        for blob in sorted(batch, key=lambda blob: blob.sha256):
-            now = self._clock()
-            again = update(blobs).where(blobs.c.sha256 == blob.sha256).values(put_at=now)
-            if connection.execute(again).rowcount:
-                continue
-            connection.execute(insert(blobs).values(sha256=blob.sha256, size=blob.size, put_at=now))
-            self._write_content(connection, blob)
+        new = sorted({blob.sha256: blob for blob in batch}.items())
+        driver.change(
+            "INSERT INTO store_blob (sha256, size, put_at) VALUES (?, ?, ?) "
+            "ON CONFLICT (sha256) DO UPDATE SET put_at = excluded.put_at",
+            "INSERT INTO store_blob (sha256, size, put_at) SELECT * FROM unnest(?::text[], ?::bigint[], ?::float8[]) "
+            "ON CONFLICT (sha256) DO UPDATE SET put_at = excluded.put_at",
+            [(name, blob.size, now) for name, blob in new],
+        )
+        self._write_contents(driver, [blob for _, blob in new])
         return [None for _ in batch]
 
-    def _write_content(self, connection: Connection, blob: Arriving) -> None:
-        for number, chunk in enumerate(blob.chunks()):
-            connection.execute(insert(chunks).values(sha256=blob.sha256, number=number, content=chunk))
+    def _write_contents(self, driver: Driver, new: Sequence[Arriving]) -> None:
+        rows: list[tuple[str, int, bytes]] = []
+        held = 0
+        for blob in new:
+            for number, content in enumerate(blob.chunks()):
+                rows.append((blob.sha256, number, content))
+                held += len(content)
+                if held >= CHUNK:
+                    _write_chunks(driver, rows)
+                    rows, held = [], 0
+        _write_chunks(driver, rows)
 
     def _remove(self, connection: Connection, batch: Sequence[tuple[str, Sequence[Match]]]) -> list[bool]:
         return [self._remove_one(connection, sha256, unless) for sha256, unless in batch]
@@ -215,3 +236,13 @@ class Blobs(BlobStore):
             return False
         connection.execute(delete(blobs).where(blobs.c.sha256 == sha256))
         return True
+
+
+def _write_chunks(driver: Driver, rows: Sequence[tuple[str, int, bytes]]) -> None:
+    # What is put again may be there.
+    driver.change(
+        "INSERT INTO store_chunk (sha256, number, content) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO store_chunk (sha256, number, content) "
+        "SELECT * FROM unnest(?::text[], ?::integer[], ?::bytea[]) ON CONFLICT DO NOTHING",
+        rows,
+    )

@@ -53,7 +53,8 @@ class Driver:
             statement = statement.replace("?", "%b")
         try:
             cursor = self._connection.execute(statement, parameters)
-            return cursor.fetchall() if cursor.description else []
+            # psycopg makes a description of each column when it is asked for that, and refuses to fetch nothing.
+            return cursor.fetchall() if self.is_sqlite or cursor.rownumber is not None else []
         except self._no_answer as error:
             raise unavailable(error) from error
 

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sqlalchemy import Connection
 
 from store.blobs import CHUNK, Arriving, Blobs
+from store.driver import Driver
 from store.entry import Match
 from store.errors import BlobRemoved, StoreUnavailable
 
@@ -116,10 +117,10 @@ class S3Blobs(Blobs):
         if not self._bucket.has(blob.sha256):
             self._bucket.put(blob.sha256, blob.file())
 
-    def _write_content(self, connection: Connection, blob: Arriving) -> None:
+    def _write_contents(self, driver: Driver, new: Sequence[Arriving]) -> None:
         """The bytes are in the bucket already."""
 
-    def _read(self, sha256: str, size: int) -> Iterator[bytes]:
+    def _read(self, sha256: str, size: int, content: bytes | None) -> Iterator[bytes]:
         return self._bucket.read(sha256)
 
     def _remove_one(self, connection: Connection, sha256: str, unless: Sequence[Match]) -> bool:
