@@ -6,7 +6,7 @@ import base64
 import hashlib
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from bitmail.attachments import Attachments
 from bitmail.catalogue import _
@@ -53,21 +53,33 @@ class Leaving:
         self._submitting = submitting
         self._waiting: set[str] = set()
 
-    def finish(self, entry: Entry, meanwhile: Callable[[], None] = lambda: None) -> Submission:
-        """Submit what lies in Outbox. What need not wait is done beside it, for the author waits for all."""
-        with ThreadPoolExecutor(2) as aside:
+    def finish(
+        self, entry: Entry, raw: bytes | None = None, meanwhile: Callable[[], None] = lambda: None
+    ) -> Submission:
+        """Submit what lies in Outbox, and take it from there.
+
+        Args:
+            entry: the mail.
+            raw: its content; None to read it.
+            meanwhile: what need not be done before; it is done beside it, for the author waits for all.
+        """
+        user, key, waits = entry.data["user"], entry.data["send"], "not_before" in entry.data
+        with ThreadPoolExecutor(3) as aside:
             doing = [aside.submit(meanwhile)]
-            submission, changes = self._submit(entry)
-            doing.append(aside.submit(self._drafts.forget, entry.data["user"], entry.data["send"]))
+            submission = self._submit(entry, raw)
+            changes = {"submission": submission.id}
+            doing.append(aside.submit(self._drafts.forget, user, key))
+            if not waits:
+                doing.append(aside.submit(self._attachments.forget, user, key))
+                wait(doing)  # a crash leaves in Outbox what is still to be done
+                changes |= _MOVED
             self._store.update_by_id(entry.id, changes, expecting={"mailbox": MailboxName.OUTBOX.value})
             for one in doing:
                 one.result()
-        if "not_before" not in entry.data:
-            self._release(entry)
-        else:
+        if waits:
             self._waiting.add(submission.id)
             self._settle(Entry(entry.id, {**entry.data, **changes}))
-        self._container.announce(entry.data["user"])
+        self._container.announce(user)
         return submission
 
     def recover(self) -> int:
@@ -129,8 +141,7 @@ class Leaving:
             self._release(entry)
 
     def _release(self, entry: Entry) -> None:
-        moved = {"mailbox": MailboxName.SENT.value, "draft": "", "undoing": ""}
-        self._store.update_by_id(entry.id, moved, expecting={"mailbox": MailboxName.OUTBOX.value})
+        self._store.update_by_id(entry.id, _MOVED, expecting={"mailbox": MailboxName.OUTBOX.value})
         self._waiting.discard(entry.data.get("submission", ""))
         self._drafts.forget(entry.data["user"], entry.data["send"])
         self._attachments.forget(entry.data["user"], entry.data["send"])
@@ -161,14 +172,14 @@ class Leaving:
         erase(self._store, self._blobs, entry)
         return draft.key
 
-    def _submit(self, entry: Entry) -> tuple[Submission, dict[str, str]]:
+    def _submit(self, entry: Entry, raw: bytes | None) -> Submission:
         data = entry.data
-        raw = self._blobs.get(data["blob"])
+        raw = self._blobs.get(data["blob"]) if raw is None else raw
         if raw is None:
             raise LookupError(f"the content of mail {entry.id} is not in the store")
         recipients = tuple(data["recipients"].split("\n"))
         self._submitting(data["user"])
-        submission = self._container.submit(
+        return self._container.submit(
             NewSubmission(
                 key=data["send"],
                 owner=data["user"],
@@ -181,9 +192,10 @@ class Leaving:
                 fingerprint=data["meaning"],
             )
         )
-        return submission, {"submission": submission.id}
 
 
+_MOVED = {"mailbox": MailboxName.SENT.value, "draft": "", "undoing": ""}
+"""What becomes of a mail in Outbox that has left."""
 _WAITING: Match = {"mailbox": MailboxName.OUTBOX.value, "submission": ANY, "draft": ANY}
 
 

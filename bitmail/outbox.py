@@ -25,7 +25,7 @@ from mta.addresses import Address
 from mta.email import Attachment
 from mta.mime import compose
 from mta.submission import Submission
-from store import BlobStore, JsonStore, tracing
+from store import BlobStore, Entry, JsonStore, tracing
 
 LATEST = 366 * 86400.0
 """Seconds for which a mail may wait to be sent."""
@@ -190,28 +190,24 @@ class Outbox:
     ) -> SentMail:
         if not self._store.get({"user": author.name, "send": key}, limit=1):
             self._quota.take(author.name, len(raw))
-        id, created = self._store.put_if_absent(
-            {"user": author.name, "send": key},
-            data
-            | {
-                "user": author.name,
-                "mailbox": MailboxName.OUTBOX.value,
-                "send": key,
-                "meaning": meaning,
-                "blob": self._blobs.put(raw),
-                "recipients": "\n".join(recipients),
-                "sender_address": author.address,
-                "date": repr(now),
-                "indexed": "0",
-            },
-        )
-        entry = self._store.get_by_id(id)
+        data = data | {
+            "user": author.name,
+            "mailbox": MailboxName.OUTBOX.value,
+            "send": key,
+            "meaning": meaning,
+            "blob": self._blobs.put(raw),
+            "recipients": "\n".join(recipients),
+            "sender_address": author.address,
+            "date": repr(now),
+            "indexed": "0",
+        }
+        id, created = self._store.put_if_absent({"user": author.name, "send": key}, data)
+        entry = Entry(id, data) if created else self._store.get_by_id(id)
         if entry is not None and "undone" in entry.data:
             raise AlreadySent(_("This mail was called back. It is in Drafts again; send it from there."))
         if entry is None or (not created and entry.data["meaning"] != meaning):
             raise AlreadySent(
                 _("This mail was sent before, with other words in it. Write the change as a new mail.")
             )
-        return SentMail(
-            entry.id, self._leaving.finish(entry, meanwhile), float(entry.data.get("not_before", "0"))
-        )
+        submission = self._leaving.finish(entry, raw if created else None, meanwhile)
+        return SentMail(entry.id, submission, float(entry.data.get("not_before", "0")))
