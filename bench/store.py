@@ -205,7 +205,7 @@ def bench_puts(name: str, database: Database, store: JsonStore, seconds: float) 
 
         def work(thread: int) -> int:
             done = 0
-            while perf_counter() < until:
+            while not done or perf_counter() < until:
                 put(start + 10_000_000 * thread + done)
                 done += 1
             return done
