@@ -245,11 +245,11 @@ def _furnish(folder: Path, lower: Path, name: str, account: str, cleaning: ExitS
 
 def _in_use(group: Path) -> bool:
     """Whether processes are left in a control group, which are killed; else it is removed."""
-    for file in group.glob("**/cgroup.procs"):
-        for number in {*file.read_text().split()} - {"0"}:
-            with suppress(ProcessLookupError):
-                os.kill(int(number), signal.SIGKILL)
-    try:
+    try:  # parts of it go while it is looked through
+        for file in group.glob("**/cgroup.procs"):
+            for number in {*file.read_text().split()} - {"0"}:
+                with suppress(ProcessLookupError):
+                    os.kill(int(number), signal.SIGKILL)
         for part in sorted(group.glob("**/"), reverse=True):
             part.rmdir()
     except OSError:
