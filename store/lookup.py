@@ -35,6 +35,21 @@ class _Window:
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else max(0, min(value, MAX_ID)))
 
+    @property
+    def form(self) -> tuple[bool, bool, bool]:
+        """What the text of a statement goes by: newest first, limited, paged."""
+        return self.newest_first, self.limit is not None, self.before is not None
+
+    @property
+    def start(self) -> list[int]:
+        """The parameters for where it begins."""
+        return [] if self.before is None else [self.before]
+
+    @property
+    def most(self) -> list[int]:
+        """The parameters for where it ends."""
+        return [] if self.limit is None else [self.limit]
+
 
 class Guesses:
     """Which term was the rarest, for each kind of match that was looked for.
@@ -120,20 +135,15 @@ def count(driver: Driver, terms: Sequence[bytes]) -> int:
 
 def _find_from(driver: Driver, terms: Sequence[bytes], window: _Window) -> list[tuple[int, str]]:
     """What has all terms, looked for along the postings of the first."""
-    statement = _finding(len(terms), window.newest_first, window.limit is not None, window.before is not None)
-    bounds = [bound for bound in (window.before, window.limit) if bound is not None]
-    return [(row[0], row[1]) for row in driver.rows(statement, [*terms, *bounds])]
+    rows = driver.rows(_finding(len(terms), *window.form), [*terms, *window.start, *window.most])
+    return [(row[0], row[1]) for row in rows]
 
 
 def _find_near(driver: Driver, terms: Sequence[bytes], window: _Window) -> list[tuple[int, str]] | None:
     """The same among the first postings of the first term; None when there may be more beyond them."""
-    statement = _finding_near(
-        len(terms), window.newest_first, window.limit is not None, window.before is not None
-    )
-    before = [] if window.before is None else [window.before]
-    limit = [] if window.limit is None else [window.limit]
-    last = [terms[0], *before, PROBE - 1]
-    rows = driver.rows(statement, [*terms, *before, *last, *limit, *last])
+    last = [terms[0], *window.start, PROBE - 1]
+    parameters = [*terms, *window.start, *last, *window.most, *last]
+    rows = driver.rows(_finding_near(len(terms), *window.form), parameters)
     found = sorted((row[0], row[1]) for row in rows if row[0] is not None)
     goes_on = any(row[0] is None and row[1] is not None for row in rows)
     if goes_on and len(found) != window.limit:
@@ -148,8 +158,7 @@ def _rarest_first(driver: Driver, terms: Sequence[bytes], window: _Window) -> tu
     statement = _probing(len(terms), window.newest_first, window.before is not None)
     probe = PROBE
     while True:
-        bounds = [probe] if window.before is None else [window.before, probe]
-        parameters = [parameter for term in terms for parameter in (term, *bounds)]
+        parameters = [parameter for term in terms for parameter in (term, *window.start, probe)]
         rows = driver.rows(statement, parameters)
         # A page may end long before its terms do, so it does not pay to follow them to their ends.
         if window.limit is not None or min(row[1] for row in rows) < probe:
@@ -164,12 +173,16 @@ def _rarest_first(driver: Driver, terms: Sequence[bytes], window: _Window) -> tu
 @lru_cache
 def _finding(terms: int, newest_first: bool, limited: bool, paged: bool, last: str = "") -> str:
     id = "entry" if terms else "id"
-    near = [f"{id} >= COALESCE(({last}), 0)" if newest_first else f"{id} <= COALESCE(({last}), {MAX_ID})"]
+    conditions = [*_having(terms), *_paging(id, newest_first, paged)]
+    if last:
+        conditions.append(
+            f"{id} >= COALESCE(({last}), 0)" if newest_first else f"{id} <= COALESCE(({last}), {MAX_ID})"
+        )
     return " ".join(
         [
             _ENTRY_OF_POSTING if terms else "SELECT id, data FROM store_entry",
-            _where([*_having(terms), *_paging(id, newest_first, paged), *(near if last else [])]),
-            f"ORDER BY {id} DESC" if newest_first else f"ORDER BY {id}",
+            _where(conditions),
+            _order(id, newest_first),
             "LIMIT ?" if limited else "",
         ]
     )
@@ -200,9 +213,11 @@ def _probing(terms: int, newest_first: bool, paged: bool) -> str:
 def _postings(newest_first: bool, paged: bool, limit: str) -> str:
     """The postings of a term, from where the window begins."""
     where = _where(["term = ?", *_paging("entry", newest_first, paged)])
-    return (
-        f"SELECT entry FROM store_posting {where} ORDER BY entry {'DESC' if newest_first else 'ASC'} {limit}"  # noqa: S608
-    )
+    return f"SELECT entry FROM store_posting {where} {_order('entry', newest_first)} {limit}"  # noqa: S608
+
+
+def _order(id: str, newest_first: bool) -> str:
+    return f"ORDER BY {id} DESC" if newest_first else f"ORDER BY {id}"
 
 
 def _paging(id: str, newest_first: bool, paged: bool) -> list[str]:

@@ -17,7 +17,6 @@ _LOCK = 0x73746F72  # "stor": the number of the advisory lock on PostgreSQL
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
-
 FEW = 64
 """Changes that wait, up to which it is asked whether they touch what is looked for, before they are written."""
 

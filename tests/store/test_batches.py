@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.store import statements_of
 from store import ANY, Database, Match, MemoryStore
-from store import lookup as looking
 from store.driver import Driver
 from store.lookup import Guesses, find
 from store.operations import PutIfAbsent, PutMany, Remove, Update, UpdateAll, UpdateById, Write
@@ -39,10 +39,10 @@ operations = st.one_of(
 
 
 @contextmanager
-def undone(database: Database, made: type[Driver] = Driver) -> Iterator[Driver]:
+def undone(database: Database) -> Iterator[Driver]:
     """A transaction that is not kept."""
     with database.engine.connect() as connection, connection.begin() as transaction:
-        yield made.below(connection)
+        yield Driver.below(connection)
         transaction.rollback()
 
 
@@ -64,7 +64,7 @@ def test_writes_when_in_one_batch_then_do_what_they_do_alone(
             learn(named, one, wanted, answer)
             assert answer == renamed(one, wanted, named)
         entries = [(named[entry.id], entry.data) for entry in model.get({})]
-        assert [(id, data) for id, data in found(driver, {})] == entries
+        assert found(driver, {}) == entries
         postings = {(bytes(term), id) for term, id in driver.rows("SELECT term, entry FROM store_posting")}
         assert postings == {(term, id) for id, data in entries for term in terms_of(data, GROUPS)}
 
@@ -84,7 +84,7 @@ def test_look_when_by_a_guess_then_finds_what_there_is(
     model = MemoryStore()
     guesses = Guesses()
     with undone(sql_database) as driver, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(looking, "PROBE", 3)  # so that a term is soon too long to be followed to its end
+        patch.setattr("store.lookup.PROBE", 3)  # so that a term is soon too long to be followed to its end
         named = dict(zip(model.put_many(there), write(driver, [PutMany(there)])[0], strict=True))
         for matching, limit, before in asked:
             for newest_first in (False, True):
@@ -103,19 +103,17 @@ def test_look_when_by_a_guess_then_finds_what_there_is(
 
 
 def test_look_when_like_one_before_then_takes_one_statement(sql_database: Database) -> None:
-    guesses, asked = Guesses(), []
-
-    class Watched(Driver):
-        def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-            asked.append(statement)
-            return super().rows(statement, parameters)
-
-    with undone(sql_database, Watched) as driver:
+    guesses = Guesses()
+    with undone(sql_database) as driver:
         write(driver, [PutMany([{"user": "ada", "key": str(n)} for n in range(300)])])
         for number, statements in (("1", 2), ("2", 1), ("none", 1)):
-            asked.clear()
             matching = {"user": "ada", "key": number}
-            rows = find(driver, terms_for(matching, []), keys=matching, guesses=guesses)
+            rows: list[tuple[int, str]] = []
+            asked = statements_of(
+                lambda matching=matching, rows=rows: rows.extend(
+                    find(driver, terms_for(matching, []), keys=matching, guesses=guesses)
+                )
+            )
             assert [data for _, data in rows] == (
                 [f'{{"user": "ada", "key": "{number}"}}'] if number.isdigit() else []
             )
