@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -174,32 +175,37 @@ def bench_lookups(
     return figures
 
 
-def raw_put(connection: Any, database: Database, number: int, id: int) -> None:
-    """One durable put by the driver alone: the entry, its postings, a commit."""
-    data = mail(number)
-    pairs = [(term, id) for term in sorted(terms_of(data, [("mailbox", "user")]))]
+def raw_put(connection: Any, database: Database, first: int, count: int = 1) -> None:
+    """A durable put by the driver alone: so many entries, their postings, a commit."""
+    new = {id: mail(id) for id in range(first, first + count)}
+    rows = [(id, json.dumps(data)) for id, data in new.items()]
+    pairs = sorted((term, id) for id, data in new.items() for term in terms_of(data, [("mailbox", "user")]))
     if database.is_sqlite:
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("INSERT INTO store_entry (id, data) VALUES (?, ?)", (id, json.dumps(data)))
+        connection.executemany("INSERT INTO store_entry (id, data) VALUES (?, ?)", rows)
         connection.executemany("INSERT INTO store_posting (term, entry) VALUES (?, ?)", pairs)
         connection.execute("COMMIT")
     else:
         with connection.transaction():
-            connection.execute("INSERT INTO store_entry (id, data) VALUES (%b, %b)", (id, json.dumps(data)))
+            connection.execute(
+                "INSERT INTO store_entry (id, data) SELECT * FROM unnest(%b::bigint[], %b::text[])",
+                [list(column) for column in zip(*rows, strict=True)],
+            )
             connection.execute(
                 "INSERT INTO store_posting SELECT * FROM unnest(%b::bytea[], %b::bigint[])",
-                ([term for term, _ in pairs], [id for _, id in pairs]),
+                [list(column) for column in zip(*pairs, strict=True)],
             )
 
 
 def bench_puts(name: str, database: Database, store: JsonStore, seconds: float) -> list[Figure]:
-    """Durable puts: the raw driver alone, then the store with one thread and with many.
+    """Durable puts: the raw driver alone, with a commit each and with one for many, then the store with one thread
+    and with many.
 
     In rounds that take turns, since a shared disk has good and bad seconds: the figures are medians, and each
     ratio is the median of those within a round.
     """
 
-    def rate(threads: int, put: Callable[[int], Any], start: int) -> float:
+    def rate(threads: int, put: Callable[[int], Any], start: int, step: int = 1) -> float:
         started = perf_counter()
         until = started + seconds / ROUNDS
 
@@ -207,29 +213,37 @@ def bench_puts(name: str, database: Database, store: JsonStore, seconds: float) 
             done = 0
             while not done or perf_counter() < until:
                 put(start + 10_000_000 * thread + done)
-                done += 1
+                done += step
             return done
 
         with ThreadPoolExecutor(threads) as pool:
             return sum(pool.map(work, range(threads))) / (perf_counter() - started)
 
-    raws: list[float] = []
-    rates: dict[int, list[float]] = {1: [], THREADS: []}
+    raws: dict[int, list[float]] = {1: [], THREADS: []}
+    ours: dict[int, list[float]] = {1: [], THREADS: []}
     for turn in range(ROUNDS):
         start = 1_000_000_000 * (turn + 1)
-        with raw_connection(database) as connection:
-            raws.append(rate(1, lambda number: raw_put(connection, database, number, number), start))
-        for threads, measured in rates.items():
+        for count, measured in raws.items():
+            with raw_connection(database) as connection:
+                put = partial(raw_put, connection, database, count=count)
+                measured.append(rate(1, put, start, count))
             start += 200_000_000
+        for threads, measured in ours.items():
             measured.append(rate(threads, lambda number: store.put(mail(number)), start))
-    figures = [
-        Figure("store", f"{name}: puts, raw driver, 1 thread, a commit each", median(raws), "entries/s")
+            start += 200_000_000
+
+    def beside(label: str, measured: list[float], versus: str, base: list[float]) -> Figure:
+        ratio = median(value / one for value, one in zip(measured, base, strict=True))
+        return Figure("store", f"{name}: puts, {label}", median(measured), "entries/s", versus, ratio)
+
+    many, together = f"{THREADS} threads, a put each", f"raw driver, {THREADS} a commit"
+    return [
+        Figure("store", f"{name}: puts, raw driver, 1 thread, a commit each", median(raws[1]), "entries/s"),
+        beside(f"raw driver, 1 thread, {THREADS} a commit", raws[THREADS], "a commit each", raws[1]),
+        beside("1 thread", ours[1], "raw driver", raws[1]),
+        beside(many, ours[THREADS], "raw driver", raws[1]),
+        beside(many, ours[THREADS], together, raws[THREADS]),
     ]
-    for threads, measured in rates.items():
-        label = f"{name}: puts, {threads} threads, a put each" if threads > 1 else f"{name}: puts, 1 thread"
-        ratio = median(value / raw for value, raw in zip(measured, raws, strict=True))
-        figures.append(Figure("store", label, median(measured), "entries/s", "raw driver", ratio))
-    return figures
 
 
 @contextmanager
