@@ -17,17 +17,21 @@ ROOT = Path(__file__).parents[2]
 
 def test_raw_put_when_beside_a_put_of_the_store_then_writes_the_same_rows(sql_database: Database) -> None:
     store = SqlStore(sql_database)
-    one, other = store.put(mail(20)), 1_000_000
+    numbers = (1_000_000, 1_000_001)
+    ours = [store.put(mail(number)) for number in numbers]
     with raw_connection(sql_database) as connection:
-        raw_put(connection, sql_database, 20, other)
+        raw_put(connection, sql_database, numbers[0], count=2)
     with sql_database.read() as rows:
         terms = [
             set(rows.scalars(text("SELECT term FROM store_posting WHERE entry = :id"), {"id": id}))
-            for id in (one, other)
+            for id in (*numbers, *ours)
         ]
-    assert terms[0] == terms[1] != set()
-    assert [entry.id for entry in store.get(mail(20))] == [one, other]
-    assert store.count({}) == 2
+    assert terms[:2] == terms[2:]
+    assert all(terms)
+    assert [{entry.id for entry in store.get(mail(number))} for number in numbers] == [
+        {number, one} for number, one in zip(numbers, ours, strict=True)
+    ]
+    assert store.count({}) == 4
 
 
 def test_raw_connection_when_on_sqlite_then_as_durable_as_the_store(database: Database) -> None:
