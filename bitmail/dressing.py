@@ -24,7 +24,6 @@ from bitmail.sessions import Session
 
 _PIECE = re.compile(
     r"""<(script|style)\b.*?</\1>  # stays as it is: its digest is in the policy
-    |<article\b[^>]*\slang="en".*?</article>  # is in English for everyone
     |(?P<before>>|\s(?:aria-label|placeholder|title)=")(?P<text>[^<>"]+)(?=[<"])""",
     re.DOTALL | re.VERBOSE,
 )

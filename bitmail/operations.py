@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from bitmail.audit import Action, Audit
+from bitmail.catalogue import Language, _, ngettext, speaking
 from bitmail.controlroom import ControlRoom, Happened, Overview
 from bitmail.errors import Refused
 from bitmail.invitations import Invitations
 from bitmail.model import MailModel
 from bitmail.presence import Presence, WebServer
+from bitmail.retelling import retold
 from mta.desk import Desk
 from mta.errors import CannotSteer
 from mta.events import EventKind
@@ -25,7 +27,7 @@ class NotForYou(Refused):
     """Only operators may do this."""
 
     def __init__(self) -> None:
-        super().__init__("This page is for the operators of this server.")
+        super().__init__(_("This page is for the operators of this server."))
 
 
 class Operations:
@@ -94,7 +96,7 @@ class Operations:
         """Mails of anybody, by what is known of them; that somebody looked is written down."""
         self._check(by)
         found = self._desk.inquiry.find(words[:LONGEST_WORDS], kind)
-        self._note(by, f"looked for mail by {kind}")
+        self._audit.record(by, Action.OPERATED, detail=f"{by} looked for mail by {kind}.")
         return found
 
     def submission(self, by: str, id: str) -> Submission | None:
@@ -111,35 +113,41 @@ class Operations:
         """Take a provider out of service in every container, or put it back."""
         self._check(by)
         if provider not in {one.name for one in self._desk.health()}:
-            raise Refused(f"There is no provider {provider[:100]}.")
+            raise Refused(_("There is no provider {provider}.", provider=provider[:100]))
         self._desk.order(provider, is_out=is_out)
         return self._note(
-            by, f"took {provider} out of service" if is_out else f"put {provider} back into service"
+            by,
+            lambda: (
+                _("{by} took {provider} out of service.", by=by, provider=provider)
+                if is_out
+                else _("{by} put {provider} back into service.", by=by, provider=provider)
+            ),
         )
 
     def schedule(self, by: str, scheduler: str) -> str:
         """Have every container pick providers by another scheduler, or by the configured one."""
         self._check(by)
-        return self._steer(
-            by, lambda: self._desk.choose_scheduler(scheduler, by), f"set the scheduler to {scheduler}"
-        )
+        self._steer(lambda: self._desk.choose_scheduler(scheduler, by))
+        return self._note(by, lambda: _("{by} set the scheduler to {scheduler}.", by=by, scheduler=scheduler))
 
     def weigh(self, by: str, provider: str, weight: str) -> str:
         """Give a provider another weight in every container, or the configured one."""
         self._check(by)
-        did = f"set the weight of {provider} to {weight}"
-        return self._steer(by, lambda: self._desk.weigh(provider, weight, by), did)
+        self._steer(lambda: self._desk.weigh(provider, weight, by))
+        words = {"by": by, "provider": provider, "weight": weight}
+        return self._note(by, lambda: _("{by} set the weight of {provider} to {weight}.", **words))
 
     def check(self, by: str, provider: str) -> str:
         """Ask a provider whether its credentials are good; with bad ones it leaves service at once."""
         self._check(by)
         if self._ask is None:
-            raise Refused("The providers are in python -m mta, which checks them when it starts.")
+            raise Refused(_("The providers are in python -m mta, which checks them when it starts."))
         try:
             answer = self._ask(provider)
         except KeyError:
-            raise Refused(f"There is no provider {provider[:100]}.") from None
-        return self._note(by, f"checked {provider}: {answer.detail}")
+            raise Refused(_("There is no provider {provider}.", provider=provider[:100])) from None
+        words = {"by": by, "provider": provider, "answer": answer.detail}
+        return self._note(by, lambda: _("{by} checked {provider}: {answer}", **words))
 
     def retry(self, by: str, id: str) -> str:
         """Try again what waits, failed, bounced or is uncertain of a mail."""
@@ -148,7 +156,16 @@ class Operations:
         those = [one for one in submission.deliveries if one.status in RETRIABLE]
         for one in those:
             self._desk.retry(submission.id, one.id)
-        return self._note(by, f"tried {_count(len(those))} of {submission.id} again")
+        return self._note(
+            by,
+            lambda: ngettext(
+                "{by} tried {count} delivery of {mail} again.",
+                "{by} tried {count} deliveries of {mail} again.",
+                len(those),
+                by=by,
+                mail=submission.id,
+            ),
+        )
 
     def cancel(self, by: str, id: str) -> str:
         """Cancel what surely no provider has of a mail."""
@@ -157,24 +174,46 @@ class Operations:
         before = {one.id: one.status for one in submission.deliveries}
         after = self._desk.cancel(submission.id)
         changed = sum(before[one.id] is not one.status for one in after.deliveries) if after else 0
-        return self._note(by, f"cancelled {_count(changed)} of {submission.id}")
+        return self._note(
+            by,
+            lambda: ngettext(
+                "{by} cancelled {count} delivery of {mail}.",
+                "{by} cancelled {count} deliveries of {mail}.",
+                changed,
+                by=by,
+                mail=submission.id,
+            ),
+        )
 
     def lift(self, by: str, name: str, address: str) -> str:
         """Take an address off an account's list of those that had better not be written to."""
         self._check(by)
         account = self._account(name)
         if not self._model.suppressions.lift(account, address.strip()):
-            raise Refused(f"{address.strip()[:100]} is not on the list of {account}.")
-        return self._note(by, f"lifted a suppression of {account}")
+            raise Refused(
+                _(
+                    "{address} is not on the list of {account}.",
+                    address=address.strip()[:100],
+                    account=account,
+                )
+            )
+        return self._note(by, lambda: _("{by} lifted a suppression of {account}.", by=by, account=account))
 
     def lock(self, by: str, name: str, *, is_locked: bool) -> str:
         """Close an account to everyone, or open it again."""
         self._check(by)
         account = self._account(name)
         if is_locked and account == by:
-            raise Refused("You cannot lock yourself out.")
+            raise Refused(_("You cannot lock yourself out."))
         self._model.lock(account, by=by, is_locked=is_locked)
-        return self._note(by, f"locked {account}" if is_locked else f"unlocked {account}")
+        return self._note(
+            by,
+            lambda: (
+                _("{by} locked {account}.", by=by, account=account)
+                if is_locked
+                else _("{by} unlocked {account}.", by=by, account=account)
+            ),
+        )
 
     def end_sessions(self, by: str, name: str) -> str:
         """Log an account out everywhere."""
@@ -183,7 +222,16 @@ class Operations:
         ended = self._model.sessions.end_all(account)
         self._audit.record(account, Action.SESSION_ENDED, detail=f"by {by}")
         self._desk.announce(account)
-        return self._note(by, f"ended {ended} sessions of {account}")
+        return self._note(
+            by,
+            lambda: ngettext(
+                "{by} ended {count} session of {account}.",
+                "{by} ended {count} sessions of {account}.",
+                ended,
+                by=by,
+                account=account,
+            ),
+        )
 
     def invite(self, by: str) -> str:
         """Make an invitation, and return its code."""
@@ -196,29 +244,26 @@ class Operations:
         if not self.is_operator(by):
             raise NotForYou
 
-    def _steer(self, by: str, act: Callable[[], None], what: str) -> str:
+    def _steer(self, act: Callable[[], None]) -> None:
         try:
             act()
         except CannotSteer as refusal:
-            raise Refused(str(refusal)) from None
-        return self._note(by, what)
+            raise Refused(retold(str(refusal))) from None
 
     def _known(self, id: str) -> Submission:
         submission = self._desk.submission(id[:100])
         if submission is None:
-            raise Refused("There is no such mail in the spool.")
+            raise Refused(_("There is no such mail in the spool."))
         return submission
 
     def _account(self, name: str) -> str:
         account = self._model.accounts.canonical(name[:320])
         if not self._model.accounts.exists(account):
-            raise Refused(f"There is no account “{account}” here.")
+            raise Refused(_("There is no account “{name}” here.", name=account))
         return account
 
-    def _note(self, by: str, what: str) -> str:
-        self._audit.record(by, Action.OPERATED, detail=what)
-        return f"{by} {what}."
-
-
-def _count(deliveries: int) -> str:
-    return "1 delivery" if deliveries == 1 else f"{deliveries} deliveries"
+    def _note(self, by: str, say: Callable[[], str]) -> str:
+        """Write down in English what was done, and say it in the language that counts."""
+        with speaking(Language.ENGLISH):
+            self._audit.record(by, Action.OPERATED, detail=say())
+        return say()

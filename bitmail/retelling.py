@@ -87,6 +87,15 @@ DETAILS = (
     N_("There is no mailbox {recipient} here."),
 )
 """Why a delivery came to nothing, where it is ours to say; what others say stays as they said it."""
+STEERING = (
+    N_("There is no scheduler “{name}”: take {those}."),
+    N_("There is no provider “{name}”: there is {those}."),
+    N_(
+        "“{weight}” is no weight: take a whole number from 1 to {most}, or {configured}. "
+        "To send nothing by {provider}, take it out."
+    ),
+)
+"""Why `mta.steering` does not do what an operator asks."""
 
 
 def retold(text: str) -> str:
@@ -114,4 +123,4 @@ def pattern_of(form: str) -> re.Pattern[str]:
 
 @cache
 def _forms() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple((form, pattern_of(form)) for form in (*ADDRESSES, *NOTICES, *CERTAIN, *DETAILS))
+    return tuple((form, pattern_of(form)) for form in (*ADDRESSES, *NOTICES, *CERTAIN, *DETAILS, *STEERING))

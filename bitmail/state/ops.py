@@ -8,10 +8,12 @@ from zoneinfo import ZoneInfo
 import reflex as rx
 
 from bitmail import routes
+from bitmail.catalogue import N_, _, decimal, ngettext
 from bitmail.current import caller, off_loop, service
 from bitmail.errors import Refused
 from bitmail.state import opsrows
 from bitmail.state.opsrows import ContainerRow, EventRow, FoundRow, LifeRow, ServerRow, Tile
+from bitmail.words import STATUS_WORDS
 from mta.events import EventKind
 from mta.inquiry import By
 from mta.outcomes import Status
@@ -33,18 +35,22 @@ KINDS = {
 }
 """Which kinds of events are shown, by what is chosen."""
 QUESTIONS = {
-    "provider-out": "Take {0} out of service? Its mail goes to the others; the last one stays.",
-    "provider-in": "Put {0} back into service?",
-    "schedule": "Pick providers by {0} in every container, from now on and after each start?",
-    "weigh": "Give {0} the weight {1} in every container, from now on and after each start?",
-    "check": "Ask {0} whether its credentials are good? No mail is sent; with bad ones it leaves service.",
-    "retry": "Try again what waits, failed, bounced or is uncertain of {0}? What is uncertain may arrive twice.",
-    "cancel": "Cancel what surely no provider has of {0}?",
-    "lock": "Lock {0}? Nobody gets in by that name, and every browser of theirs is logged out.",
-    "unlock": "Open {0} again?",
-    "end-sessions": "Log {0} out of every browser?",
-    "lift": "Let {0} write to {1} again?",
-    "invite": "Make an invitation? Whoever has its link can make an account.",
+    "provider-out": N_("Take {one} out of service? Its mail goes to the others; the last one stays."),
+    "provider-in": N_("Put {one} back into service?"),
+    "schedule": N_("Pick providers by {one} in every container, from now on and after each start?"),
+    "weigh": N_("Give {one} the weight {other} in every container, from now on and after each start?"),
+    "check": N_(
+        "Ask {one} whether its credentials are good? No mail is sent; with bad ones it leaves service."
+    ),
+    "retry": N_(
+        "Try again what waits, failed, bounced or is uncertain of {one}? What is uncertain may arrive twice."
+    ),
+    "cancel": N_("Cancel what surely no provider has of {one}?"),
+    "lock": N_("Lock {one}? Nobody gets in by that name, and every browser of theirs is logged out."),
+    "unlock": N_("Open {one} again?"),
+    "end-sessions": N_("Log {one} out of every browser?"),
+    "lift": N_("Let {one} write to {other} again?"),
+    "invite": N_("Make an invitation? Whoever has its link can make an account."),
 }
 """What is asked before anything is done, by what would be done."""
 
@@ -116,7 +122,11 @@ class OpsState(rx.State):
             return
         zone = ZoneInfo(me.zone)
         self.found = [opsrows.found(one, zone) for one in mails]
-        self.finding = f"{len(mails)} found." if mails else "No mail fits."
+        self.finding = (
+            ngettext("{count} mail found.", "{count} mails found.", len(mails))
+            if mails
+            else _("No mail fits.")
+        )
 
     @rx.event
     async def show(self, id: str) -> None:
@@ -136,10 +146,10 @@ class OpsState(rx.State):
             return
         self.done = self.refusal = ""
         if not all(words):
-            self.refusal = "Type the weight first." if verb == "weigh" else "Type whose first."
+            self.refusal = _("Type the weight first.") if verb == "weigh" else _("Type whose first.")
             return
         self._verb, self._about = verb, words
-        self.question = QUESTIONS[verb].format(*words)
+        self.question = _(QUESTIONS[verb], **dict(zip(("one", "other"), words, strict=False)))
 
     @rx.event
     def ask_person(self, form: dict[str, Any]) -> None:
@@ -193,7 +203,9 @@ class OpsState(rx.State):
         self.names = list(dict.fromkeys(one.name for one in self.tiles))
         self.containers = [opsrows.container(one, overview.at) for one in overview.containers]
         self.servers = [opsrows.server(one, overview.at) for one in servers]
-        self.depth = [(status.value, f"{overview.backlog.waiting.get(status, 0):,}") for status in WAITING]
+        self.depth = [
+            (_(STATUS_WORDS[status]), decimal(overview.backlog.waiting.get(status, 0))) for status in WAITING
+        ]
         oldest = overview.backlog.oldest
         self.oldest = "" if oldest is None else opsrows.span(overview.at - oldest)
         self.hour = [opsrows.point(one, zone) for one in overview.hour]
@@ -211,7 +223,15 @@ class OpsState(rx.State):
         except (Refused, StoreError):
             mail = None
         zone = ZoneInfo(me.zone)
-        self.shown_head = f"{mail.subject or '(no subject)'}, from {mail.sender or '<>'}" if mail else ""
+        self.shown_head = (
+            _(
+                "{subject}, from {sender}",
+                subject=mail.subject or _("(no subject)"),
+                sender=mail.sender or "<>",
+            )
+            if mail
+            else ""
+        )
         self.life = opsrows.life(mail, answers, zone) if mail else []
         statuses = {one.status for one in mail.deliveries} if mail else set()
         self.can_retry, self.can_cancel = bool(statuses & set(RETRIABLE)), bool(statuses & set(CANCELLABLE))
@@ -239,7 +259,7 @@ def _do(user: str, verb: str, about: tuple[str, ...]) -> str:
         case "lift":
             return operations.lift(user, *about)
     link = routes.way_in(invitation=operations.invite(user))
-    return f"Send this link, which works once: {link}"
+    return _("Send this link, which works once: {link}", link=link)
 
 
 def _text(form: object, name: str) -> str:

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from bitmail.catalogue import N_, _
 from bitmail.controlroom import Happened, Overview
 from bitmail.presence import WebServer
-from bitmail.words import clock_time, day_time, full_time
+from bitmail.words import STATUS_WORDS, clock_time, day_time, full_time
 from mta.health import ContainerReport
 from mta.holder import place_of
 from mta.service import ProviderHealth, ServiceState
-from mta.steering import Plan
+from mta.steering import Plan, Ruling
 from mta.submission import Attempt, Submission
 from mta.tallies import Tally
 
@@ -114,8 +115,8 @@ def _tile(one: ProviderHealth, holder: str, all_of_them: int, zone: ZoneInfo) ->
         success=f"{figures.success:.0%}" if figures.recent else "–",
         p50=_ms(figures.p50) if figures.recent else "–",
         p95=_ms(figures.p95) if figures.recent else "–",
-        flight=f"{figures.running} of {figures.concurrency}",
-        limit=f"{figures.used:.0f} of {figures.rate:g}/s" if figures.rate else "none",
+        flight=_part(str(figures.running), str(figures.concurrency)),
+        limit=_part(f"{figures.used:.0f}", f"{figures.rate:g}/s") if figures.rate else _("none"),
         weight=str(figures.weight),
         share=f"{made / all_of_them:.0%}" if all_of_them else "–",
         error=one.error,
@@ -125,25 +126,32 @@ def _tile(one: ProviderHealth, holder: str, all_of_them: int, zone: ZoneInfo) ->
 
 def rulings(plan: Plan, zone: ZoneInfo) -> list[str]:
     """What operators set, as sentences with who and when."""
-    set_of = {f"The weight of {name}": ruling for name, ruling in sorted(plan.weights.items())}
+    told = []
     if plan.scheduler:
-        set_of = {"The scheduler": plan.scheduler, **set_of}
-    return [
-        f"{what} is {ruling.value}, set by {ruling.by} on {full_time(ruling.at, zone)}."
-        for what, ruling in set_of.items()
-    ]
+        told.append(_("The scheduler is {value}, set by {by} on {time}.", **_ruled(plan.scheduler, zone)))
+    for name, ruling in sorted(plan.weights.items()):
+        told.append(
+            _(
+                "The weight of {provider} is {value}, set by {by} on {time}.",
+                provider=name,
+                **_ruled(ruling, zone),
+            )
+        )
+    return told
+
+
+def _ruled(ruling: Ruling, zone: ZoneInfo) -> dict[str, str]:
+    return {"value": ruling.value, "by": ruling.by, "time": full_time(ruling.at, zone)}
 
 
 def container(report: ContainerReport, now: float) -> ContainerRow:
     """A container, by what it told last; `now` is in seconds since the epoch."""
-    return ContainerRow(
-        place_of(report.holder), report.scheduler, report.version, f"{span(now - report.at)} ago"
-    )
+    return ContainerRow(place_of(report.holder), report.scheduler, report.version, _ago(now - report.at))
 
 
 def server(one: WebServer, now: float) -> ServerRow:
     """A web server, by what it said last; `now` is in seconds since the epoch."""
-    return ServerRow(one.place, one.version, f"{span(now - one.at)} ago")
+    return ServerRow(one.place, one.version, _ago(now - one.at))
 
 
 def event(happened: Happened, zone: ZoneInfo) -> EventRow:
@@ -154,9 +162,9 @@ def event(happened: Happened, zone: ZoneInfo) -> EventRow:
 
 def found(mail: Submission, zone: ZoneInfo) -> FoundRow:
     """A mail, with the first of its recipients."""
-    first = ", ".join(f"{one.recipient} {one.status}" for one in mail.deliveries[:3])
+    first = ", ".join(f"{one.recipient} {_(STATUS_WORDS[one.status])}" for one in mail.deliveries[:3])
     more = len(mail.deliveries) - 3
-    recipients = f"{first} and {more} more" if more > 0 else first
+    recipients = _("{first} and {more} more", first=first, more=more) if more > 0 else first
     return FoundRow(mail.id, day_time(mail.created, zone), mail.sender, mail.subject[:200], recipients)
 
 
@@ -170,7 +178,12 @@ def life(mail: Submission, answers: Mapping[tuple[str, int], str], zone: ZoneInf
     """
     rows = [
         LifeRow(
-            "accepted", full_time(mail.created, zone), mail.id, "", "accepted, and on disk", is_attempt=False
+            "accepted",
+            full_time(mail.created, zone),
+            mail.id,
+            "",
+            _("accepted, and on disk"),
+            is_attempt=False,
         )
     ]
     for one in mail.deliveries[:100]:
@@ -190,12 +203,13 @@ def life(mail: Submission, answers: Mapping[tuple[str, int], str], zone: ZoneInf
 
 
 def _tried(key: str, made: Attempt, answer: str, zone: ZoneInfo) -> LifeRow:
+    outcome = made.outcome or _("running")
     return LifeRow(
         key,
         full_time(made.at, zone),
         made.provider,
         "",
-        f"{made.outcome or 'running'}, {made.ms} ms. {made.detail}",
+        f"{outcome}, {made.ms} ms. {made.detail}",
         is_attempt=True,
         provider_id=made.provider_id,
         answer=answer,
@@ -212,6 +226,10 @@ def point(tally: Tally, zone: ZoneInfo) -> dict[str, str | int]:
     }
 
 
+def _part(part: str, whole: str) -> str:
+    return _("{part} of {whole}", part=part, whole=whole)
+
+
 def _ms(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 10 else f"{seconds * 1000:.0f} ms"
 
@@ -219,7 +237,16 @@ def _ms(seconds: float) -> str:
 def span(seconds: float) -> str:
     """So many seconds, in the largest unit that they fill."""
     seconds = max(0.0, seconds)
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+    for size, form in (
+        (86400, N_("{number} d")),
+        (3600, N_("{number} h")),
+        (60, N_("{number} min")),
+    ):
         if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
+            number = f"{seconds / size:.0f}"
+            return _(form, number=number)
     return f"{seconds:.0f} s"
+
+
+def _ago(seconds: float) -> str:
+    return _("{time} ago", time=span(seconds))

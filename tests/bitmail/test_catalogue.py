@@ -19,7 +19,7 @@ from bitmail.words import file_size, full_time, short_time
 from mta.addresses import BadAddress, parse_address
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted(path for path in (ROOT / "bitmail/pages").rglob("*.py") if path.stem != "ops")
+PAGES = sorted((ROOT / "bitmail/pages").rglob("*.py"))
 SHOWN = {"aria_label", "title", "placeholder", "alt", "label", "hint"}
 """Arguments of a component that a person sees or hears."""
 NAMES = {"BitMail", "English", "Dansk", "Grace Hopper", "https://example.com/hook"}

@@ -39,13 +39,6 @@ def test_a_page_for_who_wants_it_as_it_was_built_is_that() -> None:
     assert dressed(page, AS_BUILT) == page.read_bytes()
 
 
-def test_what_stands_in_english_for_everyone_stays_english() -> None:
-    page = frontend.CLIENT / "ops/index.html"
-    english = re.search(rb'<article\b[^>]*\slang="en".*?</article>', page.read_bytes(), re.DOTALL)
-    assert english is not None
-    assert english[0] in dressed(page, DANISH)
-
-
 def test_the_words_of_a_language_come_with_what_the_server_says() -> None:
     script = with_words("var e={EVENT:`ws://a/_event`};export{e as t};", Language.DANISH)
     assert script.startswith('var e={WORDS:{"')

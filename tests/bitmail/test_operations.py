@@ -83,7 +83,7 @@ def test_order_then_the_provider_is_out_and_it_is_written_down_who_did_it(operat
     assert operated.operations.order("ada", "first", is_out=False)
     wait_until(lambda: operated.container.health()[0].state is ServiceState.IN_SERVICE)
     details = [one.detail for one in operated.model.audit.page("ada")]
-    assert details[:2] == ["put first back into service", "took first out of service"]
+    assert details[:2] == ["ada put first back into service.", "ada took first out of service."]
     with pytest.raises(Refused, match="no provider third"):
         operated.operations.order("ada", "third", is_out=True)
 
@@ -118,7 +118,7 @@ def test_scheduler_and_weight_when_set_then_the_page_says_by_whom_and_it_is_writ
     assert nothing["refusal"] == "Type the weight first."
     assert wrong["refusal"].startswith("“0” is no weight: take a whole number from 1 to 1000")
     details = [one.detail for one in operated.model.audit.page("ada")]
-    assert details[:2] == ["set the weight of first to 3", "set the scheduler to weighted"]
+    assert details[:2] == ["ada set the weight of first to 3.", "ada set the scheduler to weighted."]
     wait_until(lambda: operated.container.containers()[0].scheduler == "weighted")
     assert any("ada set the scheduler" in one.event.text for one in operated.operations.events("ada"))
 
@@ -135,7 +135,7 @@ def test_cancel_and_retry_say_how_many_deliveries_they_changed(operated: Service
 def test_what_is_done_to_an_account_is_done_and_written_down(operated: Service) -> None:
     operations, model = operated.operations, operated.model
     _, secret = model.log_in("eve", PASSWORD)
-    assert "ended 1 sessions of eve" in operations.end_sessions("ada", "EVE@localhost")
+    assert "ended 1 session of eve" in operations.end_sessions("ada", "EVE@localhost")
     assert model.sessions.find(secret) is None
     operations.lock("ada", "eve", is_locked=True)
     with pytest.raises(LogInRefused):

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.bitmail.conftest import PASSWORD, make_service
 from tests.e2e.server import Server
+from tests.e2e.test_danish import no_english_remains
 
 
 def test_an_operator_sees_a_mail_go_out_and_takes_a_provider_out(browser: Browser, var: Path) -> None:
@@ -63,8 +64,28 @@ def test_an_operator_sees_a_mail_go_out_and_takes_a_provider_out(browser: Browse
     page.screenshot(path=str(var.parent / "ops.png"), full_page=True)
     assert not complaints
     context.close()
+    reads_it_in_danish(browser, server)
     assert server.stop() == 0
     assert not server.errors()
+
+
+def reads_it_in_danish(browser: Browser, server: Server) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 1400}, locale="da-DK")
+    page = context.new_page()
+    page.goto(f"{server.url}/ops")
+    page.get_by_label("Navn", exact=True).fill("ada")
+    page.get_by_label("Adgangskode").fill(PASSWORD)
+    page.get_by_role("button", name="Log ind").click()
+    page.wait_for_url("**/ops")
+    first = page.get_by_role("article", name="first")
+    expect(first.get_by_text("ude af drift")).to_be_visible()
+    first.get_by_role("button", name="Sæt i drift").click()
+    expect(page.get_by_text("Sæt first i drift igen?")).to_be_visible()
+    no_english_remains(page)
+    page.get_by_role("button", name="Ja").click()
+    expect(page.get_by_text("ada satte first i drift igen.")).to_be_visible()
+    no_english_remains(page)
+    context.close()
 
 
 def _basic(name: str, password: str) -> str:
