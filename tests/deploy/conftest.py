@@ -1,4 +1,4 @@
-"""Two hosts from nothing to a first release, once for all tests of a file."""
+"""Two hosts from nothing to a first release, once for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Stage:
             self.set_up({})
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def hosts() -> Iterator[Stage]:
     """Two web hosts, one with systemd and one without, on one PostgreSQL and one Redis; the release r1 serves.
 
