@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import reflex as rx
+from reflex_base.event.processor.event_processor import QueueShutDown
 from reflex_components_core.core._upload import upload
 from starlette.types import ASGIApp
 
@@ -76,6 +77,14 @@ async def tell_operators(operations: Operations, live: Live) -> None:
                 live.changed(name)
 
 
+class BeforeTheEnd(logging.Filter):
+    """Lets no event into the log that a page sent while the server stops: the end of its connection tells it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is about anything else."""
+        return not (record.exc_info and isinstance(record.exc_info[1], QueueShutDown))
+
+
 def failed(exception: Exception) -> None:
     """An event could not be handled; its traceback is for the log, never for the page."""
     log.error("an event could not be handled", exc_info=exception)
@@ -91,6 +100,7 @@ def around() -> rx.Component:
     )
 
 
+logging.getLogger("engineio.server").addFilter(BeforeTheEnd())
 http = api()
 http.routes.extend(downloads())
 app = rx.App(

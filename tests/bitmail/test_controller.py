@@ -628,3 +628,26 @@ def test_a_log_out_elsewhere_bites_at_the_next_event(service: Service) -> None:
     before, after = asyncio.run(calls())
     assert before["address"] == "ada@localhost"
     assert "rows" not in after
+
+
+@pytest.mark.parametrize(("fault", "logged"), [(None, []), (ValueError("broken"), ["ValueError"])])
+def test_what_a_page_sends_while_the_server_stops_is_no_fault(
+    fault: Exception | None,
+    logged: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def hear(_sid: str, _data: str) -> None:
+        if fault is not None:
+            raise fault
+        processor = BaseStateEventProcessor(middleware=app, backend_exception_handler=None).configure(
+            state_manager=app.state_manager
+        )
+        async with processor:
+            pass
+        await processor.enqueue("token", Event(name=name_of(KeysState, "press"), payload={"key": "?"}))
+
+    assert app.sio is not None
+    monkeypatch.setitem(app.sio.eio.handlers, "message", hear)
+    asyncio.run(app.sio.eio._trigger_event("message", "sid", "anything"))
+    assert [record.exc_info[0].__name__ for record in caplog.records if record.exc_info] == logged
