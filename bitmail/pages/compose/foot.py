@@ -7,7 +7,7 @@ import reflex as rx
 from bitmail.attachments import LIMIT, megabytes
 from bitmail.pages import browser
 from bitmail.pages.compose.files import take
-from bitmail.pages.compose.parts import says
+from bitmail.pages.compose.parts import is_unfilled, says
 from bitmail.pages.elements import icon
 from bitmail.pages.words import _
 from bitmail.state.composer import Composer
@@ -91,6 +91,7 @@ def rich_button(slot: int, window: type[Composer]) -> rx.Component:
         rx.el.button(
             icon("remove-formatting"),
             on_click=window.simplify(typed),
+            disabled=is_unfilled(window),
             type="button",
             aria_label=_("Plain text"),
             title=_("Plain text"),
@@ -99,6 +100,7 @@ def rich_button(slot: int, window: type[Composer]) -> rx.Component:
         rx.el.button(
             icon("type"),
             on_click=window.enrich(typed),
+            disabled=is_unfilled(window),
             type="button",
             aria_label=_("Rich text"),
             title=_("Rich text"),
