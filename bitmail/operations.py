@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from bitmail.audit import Action, Audit
-from bitmail.catalogue import Language, _, ngettext, speaking
+from bitmail.catalogue import N_, Language, _, ngettext, speaking
 from bitmail.controlroom import ControlRoom, Happened, Overview
 from bitmail.errors import Refused
 from bitmail.invitations import Invitations
@@ -115,14 +115,8 @@ class Operations:
         if provider not in {one.name for one in self._desk.health()}:
             raise Refused(_("There is no provider {provider}.", provider=provider[:100]))
         self._desk.order(provider, is_out=is_out)
-        return self._note(
-            by,
-            lambda: (
-                _("{by} took {provider} out of service.", by=by, provider=provider)
-                if is_out
-                else _("{by} put {provider} back into service.", by=by, provider=provider)
-            ),
-        )
+        out, back = N_("{by} took {provider} out of service."), N_("{by} put {provider} back into service.")
+        return self._note(by, lambda: _(out if is_out else back, by=by, provider=provider))
 
     def schedule(self, by: str, scheduler: str) -> str:
         """Have every container pick providers by another scheduler, or by the configured one."""
@@ -206,14 +200,8 @@ class Operations:
         if is_locked and account == by:
             raise Refused(_("You cannot lock yourself out."))
         self._model.lock(account, by=by, is_locked=is_locked)
-        return self._note(
-            by,
-            lambda: (
-                _("{by} locked {account}.", by=by, account=account)
-                if is_locked
-                else _("{by} unlocked {account}.", by=by, account=account)
-            ),
-        )
+        locked, unlocked = N_("{by} locked {account}."), N_("{by} unlocked {account}.")
+        return self._note(by, lambda: _(locked if is_locked else unlocked, by=by, account=account))
 
     def end_sessions(self, by: str, name: str) -> str:
         """Log an account out everywhere."""
