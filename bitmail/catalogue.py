@@ -17,6 +17,7 @@ from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 
+from babel.core import Locale
 from babel.dates import format_datetime
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
@@ -120,12 +121,17 @@ def N_(text: str) -> str:  # noqa: N802 - the name by which gettext's tools know
 
 def moment(when: datetime, pattern: str) -> str:
     """A date or time by a pattern of CLDR, in the language that counts."""
-    return format_datetime(when, pattern, locale=spoken().value)
+    return format_datetime(when, pattern, locale=_locale(spoken()))
 
 
 def decimal(number: float, pattern: str = "#,##0") -> str:
     """A number by a pattern of CLDR, in the language that counts."""
-    return format_decimal(number, pattern, locale=spoken().value)
+    return format_decimal(number, pattern, locale=_locale(spoken()))
+
+
+@cache
+def _locale(language: Language) -> Locale:
+    return Locale.parse(language.value)
 
 
 @cache

@@ -58,12 +58,14 @@ class Client:
         agent: what the browser calls itself.
         device: the mark of a browser that was let in before, or "".
         invitation: the code of an invitation, or "".
+        zone: the IANA time zone of the browser, or "" when unknown.
     """
 
     address: str = ""
     agent: str = ""
     device: str = ""
     invitation: str = ""
+    zone: str = ""
 
 
 class Knock(StrEnum):
@@ -250,7 +252,9 @@ class Door:
         self._throttle.forget(bucket)
 
     def _let_in(self, account: Account, client: Client, known: str) -> Entered:
-        secret = self._sessions.open(account.name, address=client.address, agent=client.agent)
+        secret = self._sessions.open(
+            account.name, address=client.address, agent=client.agent, zone=client.zone
+        )
         self._audit.record(account.name, Action.LOGGED_IN, address=client.address, detail=client.agent)
         self._tell(Knock.LET_IN, client)
         nonce = known or secrets.token_urlsafe(12)

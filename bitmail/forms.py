@@ -4,8 +4,11 @@ HTTP sets a cookie that scripts cannot read.
 
 from __future__ import annotations
 
+import html
+
+from starlette.datastructures import FormData
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from bitmail.catalogue import chosen, speak
@@ -18,58 +21,67 @@ from bitmail.routes import (
     ENTER,
     ENTER_CODE,
     INBOX,
+    INVITATION,
     LEAVE,
     LOG_IN,
     MBOX,
     NEW_PASSWORD,
     SETTINGS,
+    STAYS,
+    ZONE,
     own_page,
     way_in,
 )
 from bitmail.sessions import LONGEST
+from bitmail.words import is_zone
 
 DEVICE_COOKIE = "bitmail_device"
 """The mark of a browser that was let in before."""
 TICKET_COOKIE = "bitmail_ticket"
 """Proves, between the password and the code, that the password was given."""
+FOR_A_FRAME = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'",
+    "X-Frame-Options": "SAMEORIGIN",
+}
+"""The headers of an answer that a frame of our own page takes."""
 _YEAR = 366 * 86_400
 
 
 async def enter(request: Request) -> Response:
     """The log-in form: name and password."""
     _speak(request)
-    form = await request.form(max_files=0, max_fields=5)
+    form = await request.form(max_files=0, max_fields=8)
     name, password = str(form.get("name", ""))[:320], str(form.get("password", ""))[:1000]
-    invitation, page = str(form.get("invitation", ""))[:100], str(form.get("next", ""))
+    client, page = client_of(request, form), str(form.get("next", ""))
     try:
-        entered = await off_loop(service().model.door.enter, name, password, client_of(request, invitation))
+        entered = await off_loop(service().model.door.enter, name, password, client)
     except LogInRefused as refusal:
-        return _refused(name, refusal, to=way_in(page, invitation))
+        return _refused(name, refusal, _onward(way_in(page, client.invitation), form))
     except CodeNeeded as needed:
-        answer = RedirectResponse(way_in(page), 303)
+        answer = _onward(way_in(page), form)
         answer.set_cookie(TICKET_COOKIE, needed.ticket, max_age=int(TICKET), httponly=True, samesite="strict")
         answer.delete_cookie(REFUSAL_COOKIE)
         return answer
-    return await _let_in(entered, request, page)
+    return await _let_in(entered, request, form)
 
 
 async def enter_code(request: Request) -> Response:
     """The log-in form's second step: the code."""
     _speak(request)
-    form = await request.form(max_files=0, max_fields=5)
+    form = await request.form(max_files=0, max_fields=8)
     page = str(form.get("next", ""))
     if "again" in form:
-        answer = RedirectResponse(way_in(page), 303)
+        answer = _onward(way_in(page), form)
         answer.delete_cookie(TICKET_COOKIE)
         return answer
     ticket = cookie(request.headers.get("cookie", ""), TICKET_COOKIE)
     try:
         entered = await off_loop(
-            service().model.door.enter_code, ticket, str(form.get("code", ""))[:100], client_of(request)
+            service().model.door.enter_code, ticket, str(form.get("code", ""))[:100], client_of(request, form)
         )
     except LogInRefused as refusal:
-        return _refused("", refusal, to=way_in(page))
-    return await _let_in(entered, request, page)
+        return _refused("", refusal, _onward(way_in(page), form))
+    return await _let_in(entered, request, form)
 
 
 async def leave(request: Request) -> Response:
@@ -86,12 +98,12 @@ async def change_password(request: Request) -> Response:
     if session is None:
         return RedirectResponse(LOG_IN, 303)
     _speak(request, session.language)
-    form = await request.form(max_files=0, max_fields=5)
+    form = await request.form(max_files=0, max_fields=8)
     now, new = str(form.get("now", ""))[:1000], str(form.get("new", ""))[:1000]
     try:
         secret = await off_loop(service().model.change_password, session, now, new, client_of(request))
     except LogInRefused as refusal:
-        return _refused("password", refusal, to=SETTINGS)
+        return _refused("password", refusal, _onward(SETTINGS))
     answer = RedirectResponse(f"{SETTINGS}?done=password", 303)
     _set_cookie(answer, SESSION_COOKIE, secret, int(LONGEST), request)
     answer.delete_cookie(REFUSAL_COOKIE)
@@ -104,12 +116,12 @@ async def delete_account(request: Request) -> Response:
     if session is None:
         return RedirectResponse(LOG_IN, 303)
     _speak(request, session.language)
-    form = await request.form(max_files=0, max_fields=5)
+    form = await request.form(max_files=0, max_fields=8)
     password = str(form.get("password", ""))[:1000]
     try:
         await off_loop(service().model.delete_account, session, password, client_of(request))
     except LogInRefused as refusal:
-        return _refused("delete", refusal, to=SETTINGS)
+        return _refused("delete", refusal, _onward(SETTINGS))
     answer = RedirectResponse(LOG_IN, 303)
     for name in (SESSION_COOKIE, DEVICE_COOKIE, REFUSAL_COOKIE):
         answer.delete_cookie(name)
@@ -143,13 +155,16 @@ def routes() -> list[Route]:
     ]
 
 
-def client_of(request: Request, invitation: str = "") -> Client:
-    """Who sent a request."""
+def client_of(request: Request, form: FormData | None = None) -> Client:
+    """Who sent a request, and perhaps a form with it."""
+    said = form or FormData()
+    zone = str(said.get(ZONE, ""))
     return Client(
         address=request.client.host if request.client else "",
         agent=request.headers.get("user-agent", ""),
         device=cookie(request.headers.get("cookie", ""), DEVICE_COOKIE),
-        invitation=invitation,
+        invitation=str(said.get(INVITATION, ""))[:100],
+        zone=zone if is_zone(zone) else "",
     )
 
 
@@ -169,9 +184,9 @@ def _set_cookie(answer: Response, name: str, value: str, age: int, request: Requ
     answer.set_cookie(name, value, max_age=age, httponly=True, samesite="strict", secure=secure)
 
 
-async def _let_in(entered: Entered, request: Request, page: str) -> Response:
+async def _let_in(entered: Entered, request: Request, form: FormData) -> Response:
     await _close_session(request)
-    answer = RedirectResponse(own_page(page) or INBOX, 303)
+    answer = _onward(own_page(str(form.get("next", ""))) or INBOX, form)
     let_in(answer, entered, request)
     answer.delete_cookie(REFUSAL_COOKIE)
     answer.delete_cookie(TICKET_COOKIE)
@@ -184,8 +199,14 @@ async def _close_session(request: Request) -> None:
         await off_loop(service().model.log_out, secret)
 
 
-def _refused(name: str, refusal: LogInRefused, *, to: str) -> Response:
-    answer = RedirectResponse(to, 303)
+def _onward(page: str, form: FormData | None = None) -> Response:
+    """The answer that leads to a page. A log-in page that stays reads in a frame which that is."""
+    if form and form.get(STAYS):
+        return HTMLResponse(f'<!doctype html><body data-page="{html.escape(page)}">', headers=FOR_A_FRAME)
+    return RedirectResponse(page, 303)
+
+
+def _refused(name: str, refusal: LogInRefused, answer: Response) -> Response:
     answer.set_cookie(
         REFUSAL_COOKIE, Refusal(name, str(refusal)).encoded(), max_age=60, httponly=True, samesite="strict"
     )

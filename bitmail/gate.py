@@ -32,6 +32,8 @@ def public_events() -> frozenset[str]:
         OnLoadInternalState.event_handlers["set_is_hydrated"],
         LogInState.event_handlers["show"],
         LogInState.event_handlers["ask"],
+        LogInState.event_handlers["answered"],
+        LogInState.event_handlers["lose"],
     ]
     return frozenset([_page_load(), *(format_event_handler(handler) for handler in handlers)])
 

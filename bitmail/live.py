@@ -45,6 +45,16 @@ class Live:
         self._told.discard(token)
         self._pages[user].add(token)
 
+    async def reconnect(self, token: str) -> None:
+        """Close a page's connection; the page connects anew at once, and is then who its cookies say."""
+        namespace, server = self._app.event_namespace, self._app.sio
+        if namespace is None or server is None or (sid := namespace.token_to_sid.get(token)) is None:
+            return
+        connection = server.manager.eio_sid_from_sid(sid, namespace.namespace)
+        # Its end is asked for where engineio looks for it: what is queued goes out first, and the page is not told to
+        # stay away.
+        await server.eio.sockets[connection].queue.put(None)
+
     def changed(self, user: str) -> None:
         """Something of this person's changed; may be called from any thread."""
         try:

@@ -183,7 +183,9 @@ class MailModel:
     def begin_anew(self, session: Session, client: Client) -> str:
         """End every session of this person, and return the secret of a new one for this browser."""
         self.sessions.end_all(session.user)
-        secret = self.sessions.open(session.user, address=client.address, agent=client.agent)
+        secret = self.sessions.open(
+            session.user, address=client.address, agent=client.agent, zone=session.zone
+        )
         self.changed(session.user)
         return secret
 

@@ -71,12 +71,18 @@ class OpenPages(Protocol):
     def join(self, user: str, token: str) -> None:
         """A page of this person is open, and about to look."""
 
+    async def reconnect(self, token: str) -> None:
+        """Have a page connect anew, as who its browser has become."""
+
 
 class NoPages:
     """Where nobody looks."""
 
     def join(self, user: str, token: str) -> None:
         """Nothing to follow."""
+
+    async def reconnect(self, token: str) -> None:
+        """Nothing is connected."""
 
 
 class Service:

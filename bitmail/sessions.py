@@ -64,13 +64,14 @@ class Sessions:
         self._store = store
         self._clock = clock
 
-    def open(self, user: str, *, address: str = "", agent: str = "") -> str:
+    def open(self, user: str, *, address: str = "", agent: str = "", zone: str = "") -> str:
         """Begin a session and return its secret: 256 random bits, to be given to the browser and kept nowhere else.
 
         Args:
             user: whose.
             address: the network address it is begun from.
             agent: what the browser calls itself.
+            zone: the IANA time zone of the browser, or "" when unknown.
         """
         secret = secrets.token_urlsafe(32)
         now = repr(self._clock())
@@ -84,6 +85,7 @@ class Sessions:
                 "address": address,
                 "agent": "".join(letter for letter in agent if letter.isprintable())[:LABEL],
             }
+            | ({"zone": zone} if zone else {})
         )
         return secret
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import reflex as rx
 from reflex_components_core.core.window_events import WindowEventListener
@@ -26,6 +28,12 @@ STATUS_ICONS = {
 """How a status looks, beside its word: an icon and a colour."""
 
 
+MARK = "data:image/svg+xml," + quote((Path(__file__).parents[2] / "assets/mark.svg").read_text())
+"""The mark as an address, so that a page need not ask for it."""
+ZONE = rx.Var(_js_expr="Intl.DateTimeFormat().resolvedOptions().timeZone", _var_type=str)
+"""The browser's time zone."""
+
+
 class PostForm(BaseHTML):
     """A form that the browser itself posts, so that the answer may set a cookie that no script can read."""
 
@@ -33,6 +41,18 @@ class PostForm(BaseHTML):
 
     action: rx.Var[str]
     method: rx.Var[str]
+    target: rx.Var[str]
+
+
+class AnswerFrame(BaseHTML):
+    """Takes the answer to a form, so that the page stays; it tells which page an answer leads to, and whether none of
+    ours came.
+    """
+
+    tag = "iframe"
+
+    name: rx.Var[str]
+    on_load: rx.EventHandler[lambda event: [_next_page(event), _is_lost(event)]]
 
 
 class TickButton(rx.el.button.__self__):  # type: ignore[misc, name-defined]
@@ -74,6 +94,16 @@ class KeyListener(WindowEventListener):
     """Hears every key, and passes on those that are shortcuts while nothing is being typed."""
 
     on_key_down: rx.EventHandler[lambda event: [_shortcut(event)]]
+
+
+def _next_page(event: rx.Var[Any]) -> rx.Var[str]:
+    """The page that an answer leads to, or ""."""
+    return rx.Var(_js_expr=f"({event!s}.target.contentDocument?.body?.dataset.page ?? '')", _var_type=str)
+
+
+def _is_lost(event: rx.Var[Any]) -> rx.Var[bool]:
+    """Whether what came may not be read: a page of the browser's own, or a refusal that no frame may show."""
+    return rx.Var(_js_expr=f"(!{event!s}.target.contentDocument)", _var_type=bool)
 
 
 def _is_true(event: rx.Var[Any], name: str) -> rx.Var[bool]:
@@ -159,7 +189,7 @@ def icon(name: str, size: int = 16) -> rx.Component:
 
 def mark(size: int = 26) -> rx.Component:
     """The mark: an envelope whose lower edge carries two bits."""
-    return rx.el.img(src="/mark.svg", width=str(size), height=str(size), alt="", class_name="mark")
+    return rx.el.img(src=MARK, width=str(size), height=str(size), alt="", class_name="mark")
 
 
 def badge(status: rx.Var[str], words: rx.Var[str]) -> rx.Component:

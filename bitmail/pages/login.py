@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import reflex as rx
 
 from bitmail import routes
-from bitmail.pages.elements import PostForm, PrefetchPageLinks, mark
+from bitmail.pages.elements import ZONE, AnswerFrame, PostForm, PrefetchPageLinks, mark
 from bitmail.pages.words import _
+from bitmail.state.composer import COMPOSERS
 from bitmail.state.login import LogInState
+
+ANSWER = "answer"
+"""The name of the frame that takes what the server answers to a form."""
 
 
 def login() -> rx.Component:
@@ -15,14 +21,29 @@ def login() -> rx.Component:
     return rx.el.main(
         rx.cond(LogInState.needs_code, code(), name_and_password()),
         PrefetchPageLinks.create(page=routes.INBOX),
+        AnswerFrame.create(name=ANSWER, hidden=True, title=ANSWER, on_load=go_on),
         class_name="door",
         custom_attrs={"data-hydrated": rx.cond(rx.State.is_hydrated, "1", "0")},
     )
 
 
+def go_on(page: rx.Var[str], is_lost: rx.Var[bool]) -> list[Any]:
+    """A form was answered: connect as who the browser has become, and make the page that comes next meanwhile.
+
+    Args:
+        page: the address of that, or "" where nothing was sent yet.
+        is_lost: whether something else came than an answer of ours.
+    """
+    return [
+        rx.cond(page, LogInState.answered, rx.noop()),
+        rx.cond(page, rx.redirect(page, replace=True), rx.noop()),
+        rx.cond(is_lost, LogInState.lose, rx.noop()),
+    ]
+
+
 def name_and_password() -> rx.Component:
     """The first step; a new name makes the account, where it may."""
-    return PostForm.create(
+    return staying_form(
         brand(),
         *who(LogInState.name),
         rx.el.input(type="hidden", name=routes.INVITATION, value=LogInState.invitation, read_only=True),
@@ -43,7 +64,28 @@ def name_and_password() -> rx.Component:
         ),
         rx.el.footer(LogInState.version, class_name="version"),
         action=routes.ENTER,
+    )
+
+
+def staying_form(*content: rx.Component, action: str) -> rx.Component:
+    """A form whose answer the page waits for.
+
+    The answer takes the page's place before its scripts have taken over, and where the browser still has the windows
+    of a session that ended: they are begun where a page is.
+
+    Args:
+        content: what is in it.
+        action: where it is sent to.
+    """
+    stays = rx.State.is_hydrated
+    for window in COMPOSERS:
+        stays &= window.window == ""
+    return PostForm.create(
+        *content,
+        rx.el.input(type="hidden", name=routes.STAYS, value=rx.cond(stays, "1", ""), read_only=True),
+        action=action,
         method="post",
+        target=rx.cond(stays, ANSWER, "_self"),
         class_name="card",
     )
 
@@ -115,19 +157,22 @@ def who(name: rx.Var[str], *, is_known: bool = False) -> list[rx.Component]:
                 aria_describedby="refusal",
             ),
         ),
-        next_page(),
+        *unseen(),
         refusal(),
     ]
 
 
-def next_page() -> rx.Component:
-    """Where to go once the person is in."""
-    return rx.el.input(type="hidden", name=routes.NEXT, value=LogInState.page, read_only=True)
+def unseen() -> list[rx.Component]:
+    """What the server is told beside what is typed: where to go once the person is in, and in which time zone."""
+    told = {routes.NEXT: LogInState.page, routes.ZONE: rx.cond(rx.State.is_hydrated, ZONE, "")}
+    return [
+        rx.el.input(type="hidden", name=name, value=value, read_only=True) for name, value in told.items()
+    ]
 
 
 def code() -> rx.Component:
     """The second step."""
-    return PostForm.create(
+    return staying_form(
         brand(),
         rx.el.label(
             _("Code"),
@@ -146,13 +191,11 @@ def code() -> rx.Component:
             _("Type the code that your authenticator app shows, or one of your recovery codes."),
             class_name="muted",
         ),
-        next_page(),
+        *unseen(),
         refusal(),
         rx.el.button(_("Log in"), type="submit", class_name="btn primary"),
         rx.el.button(_("Another account"), type="submit", name="again", value="1", class_name="btn ghost"),
         action=routes.ENTER_CODE,
-        method="post",
-        class_name="card",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from bitmail import routes
-from bitmail.pages.elements import DropPlace, KeyListener, PostForm, icon, link, mark, opener, popover
+from bitmail.pages.elements import ZONE, DropPlace, KeyListener, PostForm, icon, link, mark, opener, popover
 from bitmail.pages.login import again
 from bitmail.pages.words import _
 from bitmail.places import FOLDER_NAME
@@ -26,7 +26,6 @@ PLACES = (
     (_("Trash"), routes.TRASH, "trash-2", ""),
     (_("Contacts"), routes.CONTACTS, "users", ""),
 )
-ZONE = rx.Var(_js_expr="Intl.DateTimeFormat().resolvedOptions().timeZone", _var_type=str)
 
 
 def shell(here: str, *panes: rx.Component, is_open: rx.Var[bool] | bool = False) -> rx.Component:

@@ -6,7 +6,7 @@ import reflex as rx
 
 from bitmail import routes
 from bitmail.accounts import SignUp
-from bitmail.catalogue import preferred, speak
+from bitmail.catalogue import _, preferred, speak
 from bitmail.current import cookie, service
 from bitmail.forms import TICKET_COOKIE
 from bitmail.refusal import REFUSAL_COOKIE, Refusal
@@ -30,7 +30,7 @@ class LogInState(rx.State):
 
     @rx.event
     async def show(self) -> None:
-        """The page is opened: say what the last form was refused for, if it was."""
+        """The page is opened, or connects anew: say what the last form was refused for, if it was."""
         speak(preferred(self.router.headers.accept_language))
         (await self.get_state(LanguageState))._take()
         refusal = Refusal.decoded(cookie(self.router.headers.cookie, REFUSAL_COOKIE)) or Refusal("", "")
@@ -46,7 +46,21 @@ class LogInState(rx.State):
         self.is_demo, self.version = service().is_demo, version()
 
     @rx.event
+    async def answered(self) -> None:
+        """The form was answered, and the browser has the cookies of the answer, which only a new connection shows."""
+        await service().pages.reconnect(self.router.session.client_token)
+
+    @rx.event
+    def lose(self) -> None:
+        """The form was sent, and no answer of ours came."""
+        speak(preferred(self.router.headers.accept_language))
+        self.reason = _(
+            "The server did not answer as it should. Try again; if that does not help, reload this page."
+        )
+
+    @rx.event
     def ask(self) -> None:
         """Something was done after the session had ended: ask for the password over whatever the page shows."""
-        self.page, self.domain = routes.own_page(self.router.url), service().settings.domain
-        self.is_asked = True
+        if page := routes.own_page(self.router.url):  # the log-in page asks anyway
+            self.page, self.domain = page, service().settings.domain
+            self.is_asked = True

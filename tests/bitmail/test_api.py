@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 import time
 from collections.abc import Callable
 from urllib.parse import parse_qs
@@ -181,6 +183,37 @@ def test_the_log_in_form_gives_a_cookie_or_says_why_not(api: Api) -> None:
             assert (await client.get("/inbox")).headers["location"] == "/login"
 
     asyncio.run(calls())
+
+
+def test_a_page_that_stays_reads_in_a_frame_where_it_leads_and_a_session_begins_in_the_browsers_zone(
+    api: Api, service: Service
+) -> None:
+    async def calls() -> None:
+        async with api() as client:
+            typed = {"name": "ada", "password": PASSWORD, "stays": "1", "zone": "Asia/Tokyo"}
+            refused = await client.post("/enter", data=typed | {"password": "no", "next": "/sent"})
+            assert (refused.status_code, framed(refused)) == (200, "/login?next=%2Fsent")
+            for page, led_to in (("", "/inbox"), ("/search?q=<'\"&>", "/search?q=%3C%27%22%26%3E")):
+                entered = await client.post("/enter", data=typed | {"next": page})
+                assert (entered.status_code, framed(entered)) == (200, led_to)
+                session = service.model.sessions.find(client.cookies[SESSION_COOKIE])
+                assert session is not None
+                assert session.zone == "Asia/Tokyo"
+            await client.post("/enter", data=typed | {"zone": "Mars/Olympus"})
+            session = service.model.sessions.find(client.cookies[SESSION_COOKIE])
+            assert session is not None
+            assert session.zone == "UTC"
+
+    asyncio.run(calls())
+
+
+def framed(answer: httpx.Response) -> str:
+    """The page that an answer names, which only a page of ours may have in a frame."""
+    assert answer.headers["x-frame-options"] == "SAMEORIGIN"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'self'"
+    found = re.fullmatch('<!doctype html><body data-page="([^"]*)">', answer.text)
+    assert found is not None
+    return html.unescape(found[1])
 
 
 def test_who_asked_for_a_page_when_let_in_then_gets_it_and_is_led_to_no_other_site(api: Api) -> None:

@@ -66,7 +66,7 @@ OFFERED = {
     DeliveryState: {"retry", "cancel", "show_more", "write_anew"},
     KeysState: {"press", "close_help"},
     ToastState: {"undo_send", "undo_discard", "dismiss"},
-    LogInState: {"show", "ask"},
+    LogInState: {"show", "ask", "answered", "lose"},
     OpsState: {
         "narrow",
         "find",

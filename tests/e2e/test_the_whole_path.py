@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from bitmail.drafts import TEXT_LIMIT
 from bitmail.version import version
@@ -18,7 +18,8 @@ def log_in(page: Page, url: str, name: str, password: str = PASSWORD) -> None:
     expect(page.locator("[data-hydrated='1']")).to_be_attached()
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
+    with page.expect_response(lambda answer: "/enter" in answer.url):
+        page.get_by_role("button", name="Log in").click()
 
 
 def compose(page: Page, to: str, subject: str, text: str) -> None:
@@ -72,6 +73,23 @@ def test_a_person_logs_in_sends_to_three_sees_each_status_and_the_mail_come_back
         "That name and password do not go together. Check both and try again."
     )
     expect(page.get_by_label("Name", exact=True)).to_have_value("ada")
+
+
+def test_a_log_in_keeps_the_page_and_says_when_no_answer_came(browser: Browser, server: Server) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        context.route("**/enter", lambda route: route.abort())
+        page.goto(server.url + "/settings")
+        expect(page.locator("[data-hydrated='1']")).to_be_attached()
+        page.get_by_label("Name", exact=True).fill("ida")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("alert")).to_have_text(re.compile("did not answer as it should"))
+        context.unroute("**/enter")
+        page.evaluate("window.is_the_same = true")
+        page.get_by_role("button", name="Log in").click()
+        expect(page).to_have_url(re.compile("/settings/?$"))
+        assert page.evaluate("window.is_the_same")
 
 
 def test_everything_from_log_in_to_status_is_done_by_keyboard_alone(page: Page, server: Server) -> None:
