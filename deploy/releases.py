@@ -58,10 +58,14 @@ def make_environment(remote: Remote, artefact: Artefact) -> None:
     wheels = f"{BASE}/incoming/wheels"
     remote.run(
         f"set -e; rm -rf {wheels}; mkdir {wheels}; tar -xf {BASE}/incoming/{artefact.wheels.name} -C {wheels}; "
-        f"{remote.stage.python} -m venv --clear {BASE}/venvs/{key}; "
-        f"{BASE}/venvs/{key}/bin/python -m pip --disable-pip-version-check --no-input install --quiet --no-index "
+        # What installs the rest, and checks their hashes, comes along: its own is checked before it runs.
+        f"grep -q sha256:$(sha256sum {wheels}/uv-*.whl | cut -c-64) {wheels}/{PINNED} || "
+        f"{{ echo 'the wheel of uv has another hash than {PINNED} names' >&2; exit 1; }}; "
+        f"{remote.stage.python} -m zipfile -e {wheels}/uv-*.whl {wheels}/uv; chmod +x {wheels}/uv/uv-*/scripts/uv; "
+        f"{remote.stage.python} -m venv --clear --without-pip {BASE}/venvs/{key}; "
         # Most of what is installed is never imported; what is, the canary's start compiles.
-        f"--no-compile --find-links {wheels} --require-hashes --requirement {wheels}/{PINNED}; "
+        f"{wheels}/uv/uv-*/scripts/uv pip install --python {BASE}/venvs/{key} --quiet --no-config --no-cache "
+        f"--no-index --find-links {wheels} --require-hashes --requirement {wheels}/{PINNED}; "
         f"touch {BASE}/venvs/{key}/ready; rm -rf {wheels} {BASE}/incoming/{artefact.wheels.name}",
         timeout=INSTALL,
     )

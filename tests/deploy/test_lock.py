@@ -23,21 +23,34 @@ def wheel(tmp_path: Path) -> Path:
     """The wheel of a package that holds nothing but its name."""
     file = tmp_path / "wheels/echo-1.0-py3-none-any.whl"
     file.parent.mkdir()
-    write_wheel(file, "1")
+    write_wheel(file, "echo.py", "1")
     return file
 
 
-def write_wheel(file: Path, content: str) -> None:
-    about = "echo-1.0.dist-info"
+@pytest.fixture
+def installer(wheel: Path) -> Path:
+    """The wheel of what installs: it calls the one that is here."""
+    file = wheel.with_name("uv-1.0-py3-none-any.whl")
+    write_wheel(file, "uv-1.0.data/scripts/uv", f'#!/bin/sh\nexec {Path(sys.executable).parent}/uv "$@"\n')
+    return file
+
+
+def write_wheel(file: Path, inside: str, content: str) -> None:
+    name = file.name.partition("-")[0]
+    about = f"{name}-1.0.dist-info"
     with zipfile.ZipFile(file, "w") as wheel:
-        wheel.writestr("echo.py", content)
-        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: echo\nVersion: 1.0\n")
+        wheel.writestr(inside, content)
+        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr(f"{about}/RECORD", "")
 
 
-def locked(wheel: Path) -> str:
-    return f"echo==1.0 \\\n    --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+def locked(*wheels: Path) -> str:
+    return "".join(
+        f"{wheel.name.partition('-')[0]}==1.0 \\\n"
+        f"    --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+        for wheel in wheels
+    )
 
 
 class Here:
@@ -64,12 +77,13 @@ class Here:
         return ended.stdout
 
 
-def bring(home: Path, wheel: Path, text: str) -> Path:
-    """Install an artefact with that wheel and that lock; the folder of its environment."""
+def bring(home: Path, wheels: tuple[Path, ...], text: str) -> Path:
+    """Install an artefact with those wheels and that lock; the folder of its environment."""
     archive = home / "made.tar"
     (home / lock.LOCK).write_text(text)
     with tarfile.open(archive, "w") as tar:
-        tar.add(wheel, wheel.name)
+        for wheel in wheels:
+            tar.add(wheel, wheel.name)
         tar.add(home / lock.LOCK, lock.LOCK)
     made = artefact.Artefact("v1", archive, archive, "key")
     releases.make_environment(Here(home), made)  # type: ignore[arg-type]
@@ -77,20 +91,34 @@ def bring(home: Path, wheel: Path, text: str) -> Path:
 
 
 def test_a_release_when_its_wheels_have_the_hashes_of_the_lock_then_installed(
-    tmp_path: Path, wheel: Path
+    tmp_path: Path, wheel: Path, installer: Path
 ) -> None:
-    environment = bring(tmp_path, wheel, locked(wheel))
+    wheels = (wheel, installer)
+    environment = bring(tmp_path, wheels, locked(*wheels))
     assert (environment / "ready").exists()
     assert list(environment.glob("lib/*/site-packages/echo.py"))
 
 
-def test_a_release_when_a_wheel_has_another_hash_then_refused(tmp_path: Path, wheel: Path) -> None:
-    text = locked(wheel)
-    write_wheel(wheel, "2")
-    with pytest.raises(HostFailed, match="DO NOT MATCH THE HASHES"):
-        bring(tmp_path, wheel, text)
+def test_a_release_when_a_wheel_has_another_hash_then_refused(
+    tmp_path: Path, wheel: Path, installer: Path
+) -> None:
+    text = locked(wheel, installer)
+    write_wheel(wheel, "echo.py", "2")
+    with pytest.raises(HostFailed, match=r"Hash mismatch for `echo==1\.0`"):
+        bring(tmp_path, (wheel, installer), text)
     assert not (tmp_path / "bitmail/venvs/key/ready").exists()
     assert not list(tmp_path.glob("bitmail/venvs/key/lib/*/site-packages/echo.py"))
+
+
+def test_a_release_when_what_installs_it_has_another_hash_then_it_does_not_run(
+    tmp_path: Path, wheel: Path, installer: Path
+) -> None:
+    text = locked(wheel, installer)
+    ran = tmp_path / "ran"
+    write_wheel(installer, "uv-1.0.data/scripts/uv", f"#!/bin/sh\ntouch {ran}\n")
+    with pytest.raises(HostFailed, match=r"uv has another hash than requirements\.lock names"):
+        bring(tmp_path, (wheel, installer), text)
+    assert not ran.exists()
 
 
 def test_a_build_when_the_index_gives_another_wheel_then_no_artefact_is_made(
@@ -105,7 +133,7 @@ def test_a_build_when_the_index_gives_another_wheel_then_no_artefact_is_made(
     with tarfile.open(archive) as tar:
         assert tar.getnames() == [wheel.name, lock.LOCK]
     archive.unlink()
-    write_wheel(wheel, "2")
+    write_wheel(wheel, "echo.py", "2")
     with pytest.raises(DeployError, match="DO NOT MATCH THE HASHES"):
         artefact._wheelhouse(text, sys.executable, lambda line: None)
     assert not archive.exists()
