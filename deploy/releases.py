@@ -34,7 +34,6 @@ def prepare(remote: Remote, artefact: Artefact) -> None:
         f"tar -xzf ~/{BASE}/incoming/{artefact.code.name}; "
         f"ln -s ../../venvs/{artefact.wheels_key} venv; ln -s ../../shared/env .env; "
         "ln -s ../../shared/var var; ln -s ../../shared/keys.sealed keys.sealed; "
-        "venv/bin/python -m compileall -q bitmail mta store deploy; "
         f"cd; mv -T {folder}.new {folder}; rm {BASE}/incoming/{artefact.code.name}",
         timeout=INSTALL,
     )
