@@ -166,8 +166,8 @@ def _pack(archive: Path, tag: str, key: str, python: str) -> None:
             tar.add(ROOT / name, name)
         for module in _compiled([name for name in names if name.endswith(".py")], Path(folder), python):
             tar.add(module, str(module.relative_to(folder)))
-        for folder in (frontend.BUILD, frontend.BACKEND):
-            tar.add(folder, str(folder.relative_to(ROOT)))
+        for built in (frontend.BUILD, frontend.BACKEND):
+            tar.add(built, str(built.relative_to(ROOT)))
         for name, text, mode in (
             ("VERSION", tag, 0o644),
             ("WHEELS", key, 0o644),
