@@ -100,6 +100,8 @@ def around() -> rx.Component:
     )
 
 
+for one in ("engineio.server", "socketio.server"):
+    logging.getLogger(one).setLevel(logging.ERROR)  # who has no level yet prints each line by itself as well
 logging.getLogger("engineio.server").addFilter(BeforeTheEnd())
 http = api()
 http.routes.extend(downloads())

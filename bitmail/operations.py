@@ -113,7 +113,7 @@ class Operations:
         """Take a provider out of service in every container, or put it back."""
         self._check(by)
         if provider not in {one.name for one in self._desk.health()}:
-            raise Refused(_("There is no provider {provider}.", provider=provider[:100]))
+            raise _no_such(provider)
         self._desk.order(provider, is_out=is_out)
         out, back = N_("{by} took {provider} out of service."), N_("{by} put {provider} back into service.")
         return self._note(by, lambda: _(out if is_out else back, by=by, provider=provider))
@@ -139,7 +139,7 @@ class Operations:
         try:
             answer = self._ask(provider)
         except KeyError:
-            raise Refused(_("There is no provider {provider}.", provider=provider[:100])) from None
+            raise _no_such(provider) from None
         words = {"by": by, "provider": provider, "answer": answer.detail}
         return self._note(by, lambda: _("{by} checked {provider}: {answer}", **words))
 
@@ -255,3 +255,7 @@ class Operations:
         with speaking(Language.ENGLISH):
             self._audit.record(by, Action.OPERATED, detail=say())
         return say()
+
+
+def _no_such(provider: str) -> Refused:
+    return Refused(_("There is no provider {provider}.", provider=provider[:100]))
