@@ -7,6 +7,7 @@ import json
 import os
 import ssl
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -39,6 +40,21 @@ def wait_for(look: Callable[[], str], seconds: float, is_hopeless: Callable[[], 
     while (wrong := look()) and time.monotonic() < deadline and not is_hopeless():
         time.sleep(PAUSE)
     return wrong
+
+
+def unless_hopeless(ask: Callable[[], str], is_hopeless: Callable[[], bool]) -> str:
+    """What is wrong, as far as it is worth waiting for: what ends again and again keeps its callers waiting.
+
+    Args:
+        ask: says what is wrong, or ""; called in another thread.
+        is_hopeless: whether to wait no more.
+    """
+    said: list[str] = []
+    asking = threading.Thread(target=lambda: said.append(ask()), daemon=True)
+    asking.start()
+    while asking.is_alive() and not is_hopeless():
+        asking.join(PAUSE)
+    return said[0] if said else "it ends again and again before it answers"
 
 
 def wrong_version(address: str, host: str, tag: str) -> str:
@@ -98,17 +114,28 @@ def main() -> int:
     release = Path.cwd()
     seen: set[str] = set()
 
-    def look() -> str:
+    def running() -> dict[str, Path]:
         found = processes(words.role, release.parent)
         seen.update(number for number, folder in found.items() if folder == release)
+        return found
+
+    def is_hopeless() -> bool:
+        running()
+        return len(seen) > TRIES
+
+    def ask() -> str:
+        return next(filter(None, (wrong_version(address, words.host, words.tag) for address in words.at)), "")
+
+    def look() -> str:
+        found = running()
         if old := [folder.name for folder in found.values() if folder != release]:
             return f"a {words.role} process of {old[0]} still runs"
         if not found:
             return f"no {words.role} process runs"
-        return next(filter(None, (wrong_version(address, words.host, words.tag) for address in words.at)), "")
+        return unless_hopeless(ask, is_hopeless)
 
     # One that was started again and again will not serve, and those who ask it meanwhile need not wait.
-    if wrong := wait_for(look, words.within, lambda: len(seen) > TRIES):
+    if wrong := wait_for(look, words.within, is_hopeless):
         sys.stderr.write(f"{wrong}\n")
         return 1
     return 0
