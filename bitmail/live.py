@@ -50,10 +50,11 @@ class Live:
         namespace, server = self._app.event_namespace, self._app.sio
         if namespace is None or server is None or (sid := namespace.token_to_sid.get(token)) is None:
             return
-        connection = server.manager.eio_sid_from_sid(sid, namespace.namespace)
-        # Its end is asked for where engineio looks for it: what is queued goes out first, and the page is not told to
-        # stay away.
-        await server.eio.sockets[connection].queue.put(None)
+        connection = server.eio.sockets.get(server.manager.eio_sid_from_sid(sid, namespace.namespace))
+        if connection is not None:
+            # Its end is asked for where engineio looks for it: what is queued goes out first, and the page is not
+            # told to stay away.
+            await connection.queue.put(None)
 
     def changed(self, user: str) -> None:
         """Something of this person's changed; may be called from any thread."""
