@@ -45,14 +45,12 @@ class PostForm(BaseHTML):
 
 
 class AnswerFrame(BaseHTML):
-    """Takes the answer to a form, so that the page stays; it tells which page an answer leads to, and whether none of
-    ours came.
-    """
+    """Takes the answer to a form, so that the page stays; it tells whether one came, or something else instead."""
 
     tag = "iframe"
 
     name: rx.Var[str]
-    on_load: rx.EventHandler[lambda event: [_next_page(event), _is_lost(event)]]
+    on_load: rx.EventHandler[lambda event: [_is_answer(event), _is_lost(event)]]
 
 
 class TickButton(rx.el.button.__self__):  # type: ignore[misc, name-defined]
@@ -96,9 +94,9 @@ class KeyListener(WindowEventListener):
     on_key_down: rx.EventHandler[lambda event: [_shortcut(event)]]
 
 
-def _next_page(event: rx.Var[Any]) -> rx.Var[str]:
-    """The page that an answer leads to, or ""."""
-    return rx.Var(_js_expr=f"({event!s}.target.contentDocument?.body?.dataset.page ?? '')", _var_type=str)
+def _is_answer(event: rx.Var[Any]) -> rx.Var[bool]:
+    """Whether what came is an answer of ours, and not the nothing with which a frame begins."""
+    return rx.Var(_js_expr=f"Boolean({event!s}.target.contentDocument?.body?.dataset.answer)", _var_type=bool)
 
 
 def _is_lost(event: rx.Var[Any]) -> rx.Var[bool]:

@@ -27,16 +27,17 @@ def login() -> rx.Component:
     )
 
 
-def go_on(page: rx.Var[str], is_lost: rx.Var[bool]) -> list[Any]:
-    """A form was answered: connect as who the browser has become, and make the page that comes next meanwhile.
+def go_on(is_answer: rx.Var[bool], is_lost: rx.Var[bool]) -> list[Any]:
+    """Something came into the frame.
+
+    The next page is not made before the new connection is there: what is clicked on it meanwhile would be lost.
 
     Args:
-        page: the address of that, or "" where nothing was sent yet.
-        is_lost: whether something else came than an answer of ours.
+        is_answer: whether it is the answer to a form.
+        is_lost: whether it came instead of one.
     """
     return [
-        rx.cond(page, LogInState.answered, rx.noop()),
-        rx.cond(page, rx.redirect(page, replace=True), rx.noop()),
+        rx.cond(is_answer, LogInState.answered, rx.noop()),
         rx.cond(is_lost, LogInState.lose, rx.noop()),
     ]
 

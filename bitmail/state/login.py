@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import reflex as rx
+from reflex_base.event import EventSpec
 
 from bitmail import routes
 from bitmail.accounts import SignUp
 from bitmail.catalogue import _, preferred, speak
-from bitmail.current import cookie, service
+from bitmail.current import cookie, service, session_of
 from bitmail.forms import TICKET_COOKIE
 from bitmail.refusal import REFUSAL_COOKIE, Refusal
 from bitmail.state.language import LanguageState
@@ -29,21 +30,25 @@ class LogInState(rx.State):
     version: str = ""
 
     @rx.event
-    async def show(self) -> None:
-        """The page is opened, or connects anew: say what the last form was refused for, if it was."""
+    async def show(self) -> EventSpec | None:
+        """The page is opened, or connects anew: go on where one wanted to, or say what the form was refused for."""
+        page = routes.own_page(self.router.url.query_parameters.get(routes.NEXT, ""))
+        if await session_of(self.router.headers.cookie):
+            return rx.redirect(page or routes.INBOX, replace=True)
         speak(preferred(self.router.headers.accept_language))
         (await self.get_state(LanguageState))._take()
         refusal = Refusal.decoded(cookie(self.router.headers.cookie, REFUSAL_COOKIE)) or Refusal("", "")
         self.name, self.reason = refusal.name, refusal.reason
         self.needs_code = bool(cookie(self.router.headers.cookie, TICKET_COOKIE))
         self.invitation = self.router.url.query_parameters.get(routes.INVITATION, "")[:100]
-        self.page = routes.own_page(self.router.url.query_parameters.get(routes.NEXT, ""))
+        self.page = page
         sign_up = service().settings.signup
         self.may_sign_up = sign_up is SignUp.FIRST_LOG_IN or (
             sign_up is SignUp.INVITE and self.invitation != ""
         )
         self.domain = service().settings.domain
         self.is_demo, self.version = service().is_demo, version()
+        return None
 
     @rx.event
     async def answered(self) -> None:
