@@ -149,6 +149,20 @@ def merged(deltas: list[dict[str, Any]], state: type) -> dict[str, Any]:
     return {key.removesuffix("_rx_state_"): value for key, value in told.items()}
 
 
+def test_the_log_in_page_when_something_asks_for_a_session_then_still_leads_where_one_wanted_to_go(
+    service: Service,
+) -> None:
+    async def calls() -> None:
+        async with browser("", "/login", next="/inbox?draft=abc") as call:
+            assert merged(await call(LogInState, "show"), LogInState)["page"] == "/inbox?draft=abc"
+            assert merged(await call(LogInState, "ask"), LogInState) == {}
+        async with browser("", "/sent") as call:
+            asked = merged(await call(LogInState, "ask"), LogInState)
+            assert (asked["is_asked"], asked["page"]) == (True, "/sent")
+
+    asyncio.run(calls())
+
+
 def test_only_the_handlers_we_mean_to_offer_can_be_called() -> None:
     assert RegistrationContext.get().event_handlers
     for state, offered in OFFERED.items():
