@@ -33,13 +33,15 @@ UNTIL = """async ([click, seen, is_there]) => {
   return performance.now() - began;
 }"""
 """Milliseconds from a click to the first frame in which something is shown, or is shown no more."""
+LISTED = "[data-hydrated='1'] .rows a.row, [data-hydrated='1'] .rows .note"
+"""What a list shows once it can be used."""
 USABLE = """const look = () => {
-  const shown = document.querySelector("[data-hydrated='1'] .rows a.row, [data-hydrated='1'] .rows .note");
+  const shown = document.querySelector("LISTED");
   if (shown && shown.getClientRects().length) window.took = performance.now() - began;
   else requestAnimationFrame(look);
 };
 let began;
-addEventListener("submit", () => { began = performance.now(); look(); });"""
+addEventListener("submit", () => { began = performance.now(); look(); });""".replace("LISTED", LISTED)
 """Keeps how long it took, in milliseconds from submitting a form, until a list could be used."""
 
 
@@ -131,7 +133,7 @@ def log_in(browser: Browser, url: str, name: str) -> tuple[Page, float]:
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
-    page.locator("[data-hydrated='1'] .rows a.row, [data-hydrated='1'] .rows .note").first.wait_for()
+    page.locator(LISTED).first.wait_for()
     return page, float(page.evaluate("took"))
 
 
@@ -214,7 +216,7 @@ def arrival(sender: Page, receiver: Page, number: int) -> float:
 def home(page: Page) -> None:
     """Be in Inbox, with no mail open."""
     page.goto(re.sub(r"(https?://[^/]+).*", r"\1/inbox", page.url))
-    page.locator("[data-hydrated='1'] .rows a.row, [data-hydrated='1'] .rows .note").first.wait_for()
+    page.locator(LISTED).first.wait_for()
 
 
 if __name__ == "__main__":

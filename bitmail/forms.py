@@ -48,7 +48,7 @@ _YEAR = 366 * 86_400
 async def enter(request: Request) -> Response:
     """The log-in form: name and password."""
     _speak(request)
-    form = await request.form(max_files=0, max_fields=8)
+    form = await request.form(max_files=0, max_fields=6)
     name, password = str(form.get("name", ""))[:320], str(form.get("password", ""))[:1000]
     client, page = client_of(request, form), str(form.get("next", ""))
     try:
@@ -66,7 +66,7 @@ async def enter(request: Request) -> Response:
 async def enter_code(request: Request) -> Response:
     """The log-in form's second step: the code."""
     _speak(request)
-    form = await request.form(max_files=0, max_fields=8)
+    form = await request.form(max_files=0, max_fields=5)
     page = str(form.get("next", ""))
     if "again" in form:
         answer = _onward(way_in(page), form)
@@ -96,12 +96,12 @@ async def change_password(request: Request) -> Response:
     if session is None:
         return RedirectResponse(LOG_IN, 303)
     _speak(request, session.language)
-    form = await request.form(max_files=0, max_fields=8)
+    form = await request.form(max_files=0, max_fields=5)
     now, new = str(form.get("now", ""))[:1000], str(form.get("new", ""))[:1000]
     try:
         secret = await off_loop(service().model.change_password, session, now, new, client_of(request))
     except LogInRefused as refusal:
-        return _refused("password", refusal, _onward(SETTINGS))
+        return _refused("password", refusal, RedirectResponse(SETTINGS, 303))
     answer = RedirectResponse(f"{SETTINGS}?done=password", 303)
     _set_cookie(answer, SESSION_COOKIE, secret, int(LONGEST), request)
     answer.delete_cookie(REFUSAL_COOKIE)
@@ -114,12 +114,12 @@ async def delete_account(request: Request) -> Response:
     if session is None:
         return RedirectResponse(LOG_IN, 303)
     _speak(request, session.language)
-    form = await request.form(max_files=0, max_fields=8)
+    form = await request.form(max_files=0, max_fields=5)
     password = str(form.get("password", ""))[:1000]
     try:
         await off_loop(service().model.delete_account, session, password, client_of(request))
     except LogInRefused as refusal:
-        return _refused("delete", refusal, _onward(SETTINGS))
+        return _refused("delete", refusal, RedirectResponse(SETTINGS, 303))
     answer = RedirectResponse(LOG_IN, 303)
     for name in (SESSION_COOKIE, DEVICE_COOKIE, REFUSAL_COOKIE):
         answer.delete_cookie(name)
@@ -197,9 +197,9 @@ async def _close_session(request: Request) -> None:
         await off_loop(service().model.log_out, secret)
 
 
-def _onward(page: str, form: FormData | None = None) -> Response:
+def _onward(page: str, form: FormData) -> Response:
     """The answer that leads to a page. A log-in page that stays finds its way there by the answer's cookies."""
-    if form and form.get(STAYS):
+    if form.get(STAYS):
         return HTMLResponse('<!doctype html><body data-answer="1">', headers=FOR_A_FRAME)
     return RedirectResponse(page, 303)
 

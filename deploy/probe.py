@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import ssl
@@ -73,7 +74,7 @@ def wrong_version(address: str, host: str, tag: str) -> str:
             found = json.load(answer)["version"]
     except urllib.error.HTTPError as error:
         return f"{address} answers {error.code}: {error.read(200).decode(errors='replace').strip()}"
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, http.client.HTTPException) as error:
         return f"{address} does not answer: {error}"
     return "" if found == tag else f"{address} serves {found}, not {tag}"
 
