@@ -112,6 +112,7 @@ def _config(settings: MtaSettings, routes: ContainerServer) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # nobody asks where a request came from
         ssl_certfile=settings.container_certificate,
         ssl_keyfile=settings.container_key,
         timeout_keep_alive=75,

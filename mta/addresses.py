@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import idna
 
@@ -28,6 +28,13 @@ PHRASE = re.compile(rf"{ATEXT}+(?: {ATEXT}+)*")
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 DOT = re.compile("[。．｡]")
 """What IDNA takes for a dot (RFC 3490 section 3.1)."""
+_WORD = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = "(?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+USUAL = re.compile(
+    rf"(?:({_WORD}(?: {_WORD})*) ?<)?({_WORD}(?:\.{_WORD})*)@((?:[A-Za-z0-9]{_LABEL}\.)*[A-Za-z]{_LABEL})(?(1)>)"
+)
+"""An address as nearly all are: ASCII and nothing quoted, with a name or without, in a domain that is no number."""
+USUAL_SEPARATOR = re.compile("[;,\r\n]")
 JOINERS = str.maketrans("", "", "\u200c\u200d")
 """Allowed in names of domains where IDNA 2008 says so, though they cannot be seen."""
 
@@ -54,6 +61,7 @@ class Address:
         name: the display name, one line, or "".
         local: the part before the @, without quotation marks, in Unicode's form NFC (RFC 6532 section 3.1).
         domain: the part after the @ as A-labels of IDNA 2008, in lower case.
+        email: `local@domain`, the local part in quotation marks where it needs them.
 
     Raises:
         BadAddress: when a part breaks a rule of RFC 5321 or 6531.
@@ -62,19 +70,34 @@ class Address:
     name: str
     local: str
     domain: str
+    email: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         given = f"{self.local}@{self.domain}"
         object.__setattr__(self, "name", _checked_name(self.name, given))
         object.__setattr__(self, "local", _checked_local(self.local, given))
         object.__setattr__(self, "domain", _checked_domain(self.domain, given))
+        local = self.local if DOT_ATOM.fullmatch(self.local) else _quoted(self.local)
+        object.__setattr__(self, "email", f"{local}@{self.domain}")
         if len(self.email.encode()) > ADDRESS_OCTETS:
             raise BadAddress(given, f"the address is longer than {ADDRESS_OCTETS} characters")
 
-    @property
-    def email(self) -> str:
-        """`local@domain`, the local part in quotation marks where it needs them."""
-        return f"{self.local if DOT_ATOM.fullmatch(self.local) else _quoted(self.local)}@{self.domain}"
+    @classmethod
+    def usual(cls, text: str) -> Address | None:
+        """The address that stands there as nearly all are written; None when it has to be looked at closely."""
+        match = USUAL.fullmatch(text)
+        if match is None:
+            return None
+        name, local, domain = match[1] or "", match[2], match[3].lower()
+        is_long = len(local) > LOCAL_OCTETS or len(local) + 1 + len(domain) > ADDRESS_OCTETS
+        if is_long or "xn--" in domain or len(name) > NAME_CHARACTERS:
+            return None
+        # Nothing is left to be checked, which would take ten times as long.
+        address = object.__new__(cls)
+        email = f"{local}@{domain}"
+        for part, value in (("name", name), ("local", local), ("domain", domain), ("email", email)):
+            object.__setattr__(address, part, value)
+        return address
 
     @property
     def key(self) -> str:
@@ -126,6 +149,10 @@ def parse_recipients(text: str) -> Recipients:
     """
     found: dict[str, Address] = {}
     errors: list[BadAddress] = []
+    if (usual := _usual(text)) is not None:
+        for one in usual:
+            found.setdefault(one.key, one)
+        return Recipients(tuple(found.values()), ())
     for piece in split_addresses(text):
         try:
             address = _parse(piece)
@@ -136,6 +163,18 @@ def parse_recipients(text: str) -> Recipients:
         else:
             found.setdefault(address.key, address)
     return Recipients(tuple(found.values()), tuple(errors))
+
+
+def _usual(text: str) -> list[Address] | None:
+    """The addresses of a field in which all are written as nearly all are; None when one is not."""
+    addresses: list[Address] = []
+    for part in USUAL_SEPARATOR.split(text):
+        if part := part.strip(" \t"):
+            address = Address.usual(part)
+            if address is None:
+                return None
+            addresses.append(address)
+    return addresses
 
 
 def _parse(piece: Piece) -> Address:

@@ -9,6 +9,9 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from functools import lru_cache
 from typing import TypeVar
 
 from mta.addresses import PHRASE, Address
@@ -49,6 +52,16 @@ def address_field(name: str, addresses: Sequence[Address]) -> str:
     if words:
         words[-1] = words[-1][:-1]
     return fold(name, words)
+
+
+def date_field(date: datetime) -> str:
+    """The field Date, without the final line end."""
+    return _date_field(date.replace(microsecond=0), date.utcoffset())
+
+
+@lru_cache(maxsize=16)  # the mails of one second have the same
+def _date_field(date: datetime, _offset: timedelta | None) -> str:
+    return f"Date: {format_datetime(date)}"
 
 
 def fold(name: str, words: Iterable[str]) -> str:

@@ -8,10 +8,9 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.utils import format_datetime
 
 from mta.email import DEFAULT_TYPE, Attachment, Email
-from mta.headers import address_field, fold, parameter, text_field
+from mta.headers import address_field, date_field, fold, parameter, text_field
 from mta.parsed import Mailbox, ParsedMail, parse
 
 __all__ = ["Mailbox", "ParsedMail", "compose", "parse"]
@@ -54,7 +53,7 @@ def compose(email: Email, *, with_bcc: bool = False) -> bytes:
         fields.append(address_field("Reply-To", email.reply_to))
     fields += [
         text_field("Subject", email.subject),
-        f"Date: {format_datetime(email.date)}",
+        date_field(email.date),
         f"Message-ID: {email.message_id}",
     ]
     if email.in_reply_to:

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.utils import format_datetime
 
 from mta.addresses import Address, BadAddress, halves
 from mta.errors import FieldError, Unacceptable
 from mta.fields import Field, decode_words
+from mta.headers import date_field
 from mta.parsed import ADDRESSES_CHARACTERS, read_mailboxes
 
 LONGEST_LINE = 998
@@ -64,7 +64,7 @@ def prepare(raw: bytes, *, key: str, date: datetime) -> RawMail:
     if "message-id" not in names:
         kept.insert(0, f"Message-ID: {message_id(sender, key)}".encode())
     if "date" not in names:
-        kept.insert(0, f"Date: {format_datetime(date)}".encode())
+        kept.insert(0, date_field(date).encode())
     subject = next((decode_words(one.value) for one in fields if one.name == "subject"), "")
     people = tuple({address.key: address for address in (*visible, *hidden)}.values())
     return RawMail(b"\r\n".join(kept) + b"\r\n\r\n" + body, sender, people, len(visible), subject)

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,7 +18,7 @@ from mta.addresses import Address, BadAddress, parse_address, parse_recipients
 from mta.email import MESSAGE_ID, one_line
 from mta.errors import FieldError, Unacceptable
 from mta.fields import parameters
-from mta.headers import address_field, fold, text_field
+from mta.headers import address_field, date_field, fold, text_field
 from mta.mime import encode_base64, encode_text
 from mta.rawmail import TAKEN_OUT, check_lines, message_id, prepare, with_crlf
 from mta.submission import NewSubmission
@@ -39,6 +39,7 @@ _MACHINES = ("content-", "mime-", "list-", "dkim-", "arc-", "authentication-", "
 """Fields that machines read, and in which no encoded word may stand (RFC 2047 section 5)."""
 _MACHINES_ALONE = frozenset(("date", "message-id", "in-reply-to", "references", "auto-submitted"))
 _BLANKS = re.compile(r"[ \t]{2,}|\t")
+_UNPRINTED = re.compile(r"[^\t -~]")
 _WHITE = re.compile(r"[\r\n\t ]")
 
 
@@ -86,7 +87,7 @@ def read_json(body: bytes, *, key: str, date: datetime) -> NewSubmission:
     if not headers.has("to") and not headers.has("cc"):
         lines.append("To: undisclosed-recipients:;")
     if not headers.has("date"):
-        lines.append(f"Date: {format_datetime(date)}")
+        lines.append(date_field(date))
     if not headers.has("message-id"):
         lines.append(f"Message-ID: {message_id(sender, key)}")
     if not headers.has("mime-version"):
@@ -223,11 +224,7 @@ def _fault(name: str, values: Sequence[str]) -> str:
     for value in values:
         if "\r" in value or "\n" in value:
             return f"{name} has a line end in it, which would begin another header. Leave it out."
-        if any(
-            unicodedata.category(one) in ("Cc", "Cs")
-            for one in value
-            if one != "\t" and not " " <= one <= "~"
-        ):
+        if any(unicodedata.category(one) in ("Cc", "Cs") for one in _UNPRINTED.findall(value)):
             return f"{name} has a control character in it. Leave it out."
         if not value.isascii() and (low.startswith(_MACHINES) or low in _MACHINES_ALONE):
             return f"{name} may have only ASCII in it."

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import re
-import secrets
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -34,6 +34,7 @@ REQUEST_HEADER = b"x-request-id"
 _REQUEST = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _ADDRESS = re.compile(r"[^\s<>\"'(),:;@/=\[\]{}]+@(?:[A-Za-z0-9\[][A-Za-z0-9.:\]-]*)")
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/\"']*@")
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _about: ContextVar[Mapping[str, str]] = ContextVar("log", default={})  # noqa: B039 - never changed in place
 
 
@@ -77,6 +78,9 @@ def set_up(
         uvicorn: the same for the web server below.
         stream: where to instead.
     """
+    # No line says where in the code it was written or by which thread; to find that out takes as long as to write it.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     out = stream or sys.stderr
     as_json = form is Form.JSON or (form is Form.AUTO and not out.isatty())
     handler = logging.StreamHandler(out)
@@ -111,8 +115,8 @@ def note(**fields: str) -> None:
 
 
 def new_request() -> str:
-    """The id of a request that came without one."""
-    return secrets.token_hex(8)
+    """The id of a request that came without one: unlike others, and no secret."""
+    return f"{random.getrandbits(64):016x}"
 
 
 def request() -> str:
@@ -171,7 +175,7 @@ class JsonLines(logging.Formatter):
         }
         if trace := _trace(self, record):
             line["trace"] = trace
-        return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+        return _as_json(line)
 
 
 class TextLines(logging.Formatter):

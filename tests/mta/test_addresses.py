@@ -3,10 +3,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mta.addresses import Address, BadAddress, parse_address, parse_recipients
+from mta.addresses import USUAL, Address, BadAddress, parse_address, parse_recipients
 
 MEGABYTE = 1_000_000
 
@@ -190,6 +190,35 @@ def test_any_list_of_header_forms_is_parted_as_it_was_joined(
     assert set(result.addresses) == set(addresses.values())
 
 
+USUALLY = st.from_regex(USUAL, fullmatch=True)
+
+
+@given(USUALLY | st.text(st.sampled_from("abXN09-.@<> _"), max_size=30))
+@example("a@b.c1").via("a domain whose last label has a digit in it")
+@example(f"{'a' * 64}@{'b.' * 94}c").via("as long as an address may be")
+@example(f"{'a' * 65}@b.c").via("a local part that is too long")
+@example("Ann B <ann@XN--P1AI.example>").via("a domain that is encoded")
+def test_address_that_is_read_quickly_is_the_one_that_is_read_with_care(text: str) -> None:
+    quick = Address.usual(text)
+    if quick is not None:
+        careful = parse_address(text)
+        assert (quick, quick.email, quick.header) == (careful, careful.email, careful.header)
+
+
+@given(st.lists(USUALLY, max_size=5), st.sampled_from([";", ", ", "\r\n", "\n", ";;\t,", " , "]))
+def test_list_that_is_read_quickly_is_parted_as_it_was_joined(texts: list[str], separator: str) -> None:
+    result = parse_recipients(separator.join(texts))
+    found: dict[str, Address] = {}
+    for text in texts:
+        try:
+            address = parse_address(text)
+        except BadAddress:
+            assert result.errors
+        else:
+            found.setdefault(address.key, address)
+    assert list(result.addresses) == list(found.values())
+
+
 @given(st.text(st.sampled_from('ab@.,; "\\<>()\r\n\t\u2028ü'), max_size=60))
 def test_any_text_gives_valid_addresses_and_errors_that_quote_it(text: str) -> None:
     result = parse_recipients(text)
@@ -218,6 +247,10 @@ def test_any_text_gives_valid_addresses_and_errors_that_quote_it(text: str) -> N
         "@",
         "a.",
         "a@x ",
+        "a a",
+        "a-",
+        "a@x-",
+        "a@x.",
         "a@ü",
         "ü@x;",
         " ",
