@@ -83,7 +83,7 @@ class MailboxState(rx.State):
     is_grouped: bool = False
     is_loaded: bool = False
     _view: View | None = None
-    _page: str = ""
+    _page: str | None = None
 
     async def _arrive(self) -> None:
         """A list's page is opened, or turned."""
@@ -93,8 +93,9 @@ class MailboxState(rx.State):
         page = self.router.session.session_id
         if self.is_loaded and (view, page) == (self._view, self._page):
             return  # another mail of it was opened, and what changes in it is told to this page
-        self._view, self._page = view, page
+        self._view, self._page = view, None  # who goes elsewhere meanwhile ends this before anything is told
         await self._look()
+        self._page = page
 
     @rx.event
     async def show(self, what: str) -> rx.event.EventSpec | None:

@@ -121,6 +121,28 @@ def test_a_row_of_conversations_opens_its_conversation_and_is_archived_as_a_whol
     assert lying(service, MailboxName.INBOX) == [alone]
 
 
+def test_a_list_that_was_turned_and_could_not_be_read_is_read_when_its_address_is_asked_for_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = file(service, 3)
+    _, secret = service.model.log_in("ada", PASSWORD)
+    older = {"before": str(ids[0])}
+
+    async def shown(**query: str) -> Told:
+        async with browser(secret, "/inbox", **query) as call:
+            return merged(await call(ArrivalState, "at_list"), MailboxState)
+
+    async def run() -> Told:
+        assert [row.id for row in (await shown())["rows"]] == ids
+        with monkeypatch.context() as broken:
+            broken.setattr(service.model.mailboxes, "page", lambda *_, **__: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                await shown(**older)
+        return await shown(**older)
+
+    assert [row.id for row in asyncio.run(run())["rows"]] == ids[1:]
+
+
 def test_a_list_says_what_it_shows_and_finds_and_where_it_lies(service: Service) -> None:
     ids = file(service, 3)
     service.model.mailboxes.set_starred("ada", [ids[0]], True)
