@@ -131,10 +131,19 @@ class Drafts:
             return Draft(key), -1
         return _draft(key, entry.data), _revision(entry)
 
-    def threaded(self, user: str, draft: Draft) -> Draft:
-        """The draft as it was typed, with the Message-IDs that it answers, as they were kept."""
-        kept = self.load(user, draft.key)
-        return replace(draft, in_reply_to=kept.in_reply_to, references=kept.references)
+    def to_send(self, user: str, draft: Draft, hold: Hold) -> Draft:
+        """The draft as it was typed, with the Message-IDs that it answers, as they were kept. Nothing is written.
+
+        Raises:
+            Unsendable: a field is longer than can be kept.
+            Overtaken: another window saved it meanwhile.
+        """
+        check_size(draft)
+        entry = self._find(user, draft.key)
+        if entry is None:
+            return draft
+        _check_hold(entry, hold)
+        return _threaded(draft, _draft(draft.key, entry.data))
 
     def begin(self, user: str, draft: Draft) -> None:
         """Keep a draft that the service wrote, such as a reply with its quotation, at revision 0."""
@@ -174,12 +183,8 @@ class Drafts:
             revision = _revision(entry)
             if all(entry.data.get(name, "") == getattr(draft, name) for name in TYPED):
                 return max(revision, 1) if hold is None else revision
-            if hold and writer != entry.data.get("writer") and hold.revision != revision:
-                raise Overtaken(
-                    _(
-                        "This draft was changed in another window. What you write here is kept as a draft of its own."
-                    )
-                )
+            if hold is not None:
+                _check_hold(entry, hold)
             changes = self._data(draft, TYPED) | {"revision": str(revision + 1), "writer": writer}
             expected = _place(user, draft.key)
             if "revision" in entry.data:
@@ -206,7 +211,7 @@ class Drafts:
 
     def fork(self, user: str, draft: Draft) -> Draft:
         """Keep what was typed as a draft of its own, with the same files; return it under its new key."""
-        own = replace(self.threaded(user, draft), key=new_key())
+        own = replace(_threaded(draft, self.load(user, draft.key)), key=new_key())
         self._put(user, own, revision=1, writer="")
         self._attachments.copy(user, draft.key, own.key)
         return own
@@ -278,8 +283,19 @@ def _draft(key: str, data: Mapping[str, str]) -> Draft:
     return Draft(key, **{name: data.get(name, "") for name in KEPT})
 
 
+def _threaded(typed: Draft, kept: Draft) -> Draft:
+    return replace(typed, in_reply_to=kept.in_reply_to, references=kept.references)
+
+
 def _revision(entry: Entry) -> int:
     return int(entry.data.get("revision", "1"))
+
+
+def _check_hold(entry: Entry, hold: Hold) -> None:
+    if hold.writer != entry.data.get("writer") and hold.revision != _revision(entry):
+        raise Overtaken(
+            _("This draft was changed in another window. What you write here is kept as a draft of its own.")
+        )
 
 
 def check_size(draft: Draft) -> None:

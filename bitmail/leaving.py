@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 LONGEST_UNDO = 30.0
 """Seconds in which a mail that a person sent can be called back, at most."""
+HELPERS = 8
+"""Threads that do beside the author's own what he need not wait for in turn."""
 
 
 class Leaving:
@@ -52,6 +54,7 @@ class Leaving:
         self._container = container
         self._submitting = submitting
         self._waiting: set[str] = set()
+        self._helpers = ThreadPoolExecutor(HELPERS, "leaving")
 
     def finish(
         self, entry: Entry, raw: bytes | None = None, meanwhile: Callable[[], None] = lambda: None
@@ -64,18 +67,18 @@ class Leaving:
             meanwhile: what need not be done before; it is done beside it, for the author waits for all.
         """
         user, key, waits = entry.data["user"], entry.data["send"], "not_before" in entry.data
-        with ThreadPoolExecutor(3) as aside:
-            doing = [aside.submit(meanwhile)]
-            submission = self._submit(entry, raw)
-            changes = {"submission": submission.id}
-            doing.append(aside.submit(self._drafts.forget, user, key))
-            if not waits:
-                doing.append(aside.submit(self._attachments.forget, user, key))
-                wait(doing)  # a crash leaves in Outbox what is still to be done
-                changes |= _MOVED
-            self._store.update_by_id(entry.id, changes, expecting={"mailbox": MailboxName.OUTBOX.value})
-            for one in doing:
-                one.result()
+        aside = self._helpers.submit
+        doing = [aside(meanwhile)]
+        submission = self._submit(entry, raw)
+        changes = {"submission": submission.id}
+        doing.append(aside(self._drafts.forget, user, key))
+        if not waits:
+            doing.append(aside(self._attachments.forget, user, key))
+            wait(doing)  # a crash leaves in Outbox what is still to be done
+            changes |= _MOVED
+        self._store.update_by_id(entry.id, changes, expecting={"mailbox": MailboxName.OUTBOX.value})
+        for one in doing:
+            one.result()
         if waits:
             self._waiting.add(submission.id)
             self._settle(Entry(entry.id, {**entry.data, **changes}))

@@ -61,6 +61,7 @@ class Librarian:
         self._news = threading.Event()
         self._is_ending = threading.Event()
         self._thread: threading.Thread | None = None
+        self._helpers = ThreadPoolExecutor(_AT_ONCE, "librarian")
 
     def start(self) -> None:
         """Begin; what is left from before comes first."""
@@ -138,10 +139,10 @@ class Librarian:
 
     def _take(self, entries: Sequence[Entry]) -> int:
         if entries:
-            with ThreadPoolExecutor(_AT_ONCE) as pool:  # at once, so that they share commits
-                read = list(pool.map(self._read, entries))
-                self._add([found for _, found in read if found is not None])
-                list(pool.map(self._mark, entries, [changes for changes, _ in read]))
+            at_once = self._helpers.map  # so that they share commits
+            read = list(at_once(self._read, entries))
+            self._add([found for _, found in read if found is not None])
+            list(at_once(self._mark, entries, [changes for changes, _ in read]))
         return len(entries)
 
     def _read(self, entry: Entry) -> tuple[dict[str, str], Document | None]:

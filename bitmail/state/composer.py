@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -14,8 +15,9 @@ from bitmail import routes
 from bitmail.begun import begun, forget_untouched, has_words
 from bitmail.catalogue import _, moment, ngettext
 from bitmail.current import caller, off_loop, service
-from bitmail.drafts import TYPED, is_key, new_key
-from bitmail.errors import AlreadySent, Suppressed, Unsendable
+from bitmail.drafts import TYPED, Draft, Hold, is_key, new_key
+from bitmail.errors import AlreadySent, Overtaken, Suppressed, Unsendable
+from bitmail.outbox import SentMail
 from bitmail.prompts import prompts
 from bitmail.state.attaching import Attaching
 from bitmail.state.suggesting import Suggesting
@@ -207,43 +209,39 @@ class Composer(Attaching, Suggesting, Templates, mixin=True):
             return None
         await self._show_people(form)
         try:
-            draft = await self._save(draft, me)
-            draft = await off_loop(model.drafts.threaded, me.user, draft)
-            wanted = await off_loop(model.preferences.of, me.user)
-            undo = min(wanted.undo, service().settings.undo)
-            at = time.time() + undo if undo else 0.0
-            not_before = time_in(form, ZoneInfo(me.zone)) if self._later else at
+            later = time_in(form, ZoneInfo(me.zone)) if self._later else None
             if not is_confirmed and not any(self.errors.values()):
                 self.asked = prompts(draft, len(self.files), self.uploading)
                 if self.asked:
+                    await self._save(draft, me)
                     return rx.set_focus(self._id("asked"))
-            author = model.accounts.account(me.user)
-            sent = await off_loop(
-                model.outbox.send,
-                author,
-                draft,
-                not_before=not_before,
-                name=wanted.display_name,
-                anyway=self._warned == [draft.to, draft.cc, draft.bcc],
-            )
+            anyway = self._warned == [draft.to, draft.cc, draft.bcc]
+            try:
+                sent = await off_loop(_sent, me.user, draft, self._hold, later, anyway)
+            except Overtaken:
+                draft = await self._save(draft, me)
+                sent = await off_loop(_sent, me.user, draft, self._hold, later, anyway)
         except Suppressed as warning:
+            await self._save(draft, me)
             self._warned = [draft.to, draft.cc, draft.bcc]
             shown = self._show(warning.errors)
             self.asked = [error.reason for error in warning.errors[:5]]
             return shown
         except Unsendable as refusal:
+            with suppress(Unsendable):  # of the same kind, such as a text that is too long
+                await self._save(draft, me)
             return self._show(refusal.errors)
         except AlreadySent as refusal:
             self.problem = str(refusal)
             return None
         self._shut()
         model.changed(me.user)
-        if not not_before:
+        if not sent.not_before:
             return rx.redirect(routes.mail(routes.SENT, sent.id))
         count = len(sent.submission.deliveries)
         text = ngettext("Queued for {count} person", "Queued for {count} people", count, count=count)
         if self._later:
-            at = datetime.fromtimestamp(not_before, ZoneInfo(me.zone))
+            at = datetime.fromtimestamp(sent.not_before, ZoneInfo(me.zone))
             text = _("Scheduled for {time}", time=moment(at, _("EEEE, d MMMM, HH:mm")))
         toasts = await self.get_state(ToastState)
         toasts._say(text, mail=sent.id)
@@ -268,6 +266,22 @@ class Composer(Attaching, Suggesting, Templates, mixin=True):
         self.errors, self.problem, self.saved = {}, "", ""
         self.asked, self.asks_to_discard = [], False
         self._offer("", "", [])
+
+
+def _sent(user: str, draft: Draft, hold: Hold, later: float | None, anyway: bool) -> SentMail:
+    """What became of the draft once it was sent, at a time or as soon as it cannot be called back any more."""
+    running = service()
+    model = running.model
+    draft = model.drafts.to_send(user, draft, hold)
+    wanted = model.preferences.of(user)
+    undo = min(wanted.undo, running.settings.undo)
+    return model.outbox.send(
+        model.accounts.account(user),
+        draft,
+        not_before=later if later is not None else time.time() + undo if undo else 0.0,
+        name=wanted.display_name,
+        anyway=anyway,
+    )
 
 
 class FirstComposer(Composer, rx.State):

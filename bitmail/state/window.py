@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,9 @@ from bitmail.errors import FieldError, Overtaken
 from bitmail.sessions import Session
 from bitmail.typed import FIELDS, PEOPLE, TYPING, cleaned, draft_in
 from bitmail.words import clock_time
+
+QUICKLY_READ = 2_000
+"""Characters in the fields of people that are read within the loop, which takes less time than to ask a thread."""
 
 
 class Window(rx.State, mixin=True):
@@ -66,13 +70,16 @@ class Window(rx.State, mixin=True):
             return None
         return await off_loop(cleaned, draft) if self.rich else replace(draft, html="")
 
+    @property
+    def _hold(self) -> Hold:
+        return Hold(self.window, int(self.revision) if self.revision.isdecimal() else 0)
+
     async def _save(self, draft: Draft, me: Session) -> Draft:
         """Keep the draft; return it under the key that it has from now on."""
         model = service().model
-        hold = Hold(self.window, int(self.revision) if self.revision.isdecimal() else 0)
         before = self.revision
         try:
-            revision = await off_loop(model.drafts.save, me.user, draft, hold)
+            revision = await off_loop(model.drafts.save, me.user, draft, self._hold)
         except Overtaken as news:
             draft = await off_loop(model.drafts.fork, me.user, draft)
             self.key, self.revision, self.problem = draft.key, "1", str(news)
@@ -91,7 +98,8 @@ class Window(rx.State, mixin=True):
         While it is the same mail with the same people, what is said of it stays.
         """
         lines = {name: fields.get(name, "").replace("\r\n", "\n") for name in PEOPLE}
-        people = await off_loop(lambda: {name: read_chips(text) for name, text in lines.items()})
+        read = partial(_read_people, lines)
+        people = read() if sum(map(len, lines.values())) < QUICKLY_READ else await off_loop(read)
         shown_people = {name: shown(chips) for name, chips in people.items()}
         if not is_same or shown_people != self.people:
             wrong = {name: [chip for chip in chips if chip.reason] for name, chips in people.items()}
@@ -125,6 +133,10 @@ class Window(rx.State, mixin=True):
 
     def _id(self, name: str) -> str:
         return element_id(self._slot, name)
+
+
+def _read_people(lines: Mapping[str, str]) -> dict[str, list[Chip]]:
+    return {name: read_chips(text) for name, text in lines.items()}
 
 
 def element_id(slot: int, name: str) -> str:

@@ -7,6 +7,7 @@ import inspect
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -381,6 +382,28 @@ def test_two_windows_with_one_draft_keep_both_texts(service: Service) -> None:
     assert "another window" in told["problem"]
     assert service.model.drafts.load("ada", "key-5").text == "begun elsewhere"
     assert service.model.drafts.load("ada", told["key"]).text == "begun here and gone on"
+
+
+def test_a_window_that_sends_what_another_changed_sends_its_own_words_and_the_others_stay_a_draft(
+    service: Service,
+) -> None:
+    _, secret = service.model.log_in("ada", PASSWORD)
+    kept = Draft("key-6", to="grace@example.com", subject="Re: Hi", text="begun", in_reply_to="<a@x>")
+    service.model.drafts.begin("ada", kept)
+
+    async def calls() -> None:
+        async with browser(secret, "/inbox", draft="key-6") as call:
+            window = Window(call)
+            await window.open()
+            service.model.drafts.save("ada", replace(kept, text="begun elsewhere"), Hold("other"))
+            await window.do("send", to="grace@example.com", subject="Re: Hi", text="begun here")
+
+    asyncio.run(calls())
+    (entry,) = service.store.get({"user": "ada", "mailbox": "Outbox"})
+    sent = service.model.mailboxes.content("ada", entry.id)
+    assert (sent.text.strip(), sent.in_reply_to) == ("begun here", "<a@x>")
+    assert service.model.drafts.load("ada", "key-6").text == "begun elsewhere"
+    assert len(service.store.get({"user": "ada", "mailbox": "Drafts"})) == 1
 
 
 def test_a_page_that_comes_back_shows_what_was_typed_last_in_the_same_window_alone(service: Service) -> None:

@@ -47,6 +47,23 @@ def test_a_second_window_with_an_older_text_is_told_and_keeps_its_own_as_a_copy_
     assert [file.name for file in service.model.attachments.of("ada", own.key)] == ["a.txt"]
 
 
+def test_what_is_to_be_sent_is_as_it_was_typed_and_answers_what_it_did_and_nothing_is_written_for_it(
+    service: Service,
+) -> None:
+    drafts, key = service.model.drafts, new_key()
+    drafts.begin("ada", Draft(key, text="> hi", in_reply_to="<a@x>", references="<a@x> <b@x>"))
+    before = drafts.open("ada", key)
+    taken = drafts.to_send("ada", Draft(key, text="yes"), Hold("window"))
+    assert taken == Draft(key, text="yes", in_reply_to="<a@x>", references="<a@x> <b@x>")
+    assert drafts.open("ada", key) == before
+    fresh = Draft(new_key(), text="new")
+    assert drafts.to_send("ada", fresh, Hold("window")) == fresh
+    assert drafts.open("ada", fresh.key)[1] == -1
+    drafts.save("ada", Draft(key, text="no"), Hold("another"))
+    with pytest.raises(Overtaken):
+        drafts.to_send("ada", Draft(key, text="yes"), Hold("window"))
+
+
 def test_of_many_windows_that_save_at_once_one_wins_and_the_others_are_told(service: Service) -> None:
     drafts, key = service.model.drafts, new_key()
     drafts.save("ada", Draft(key, text="begun"), Hold("first"))
