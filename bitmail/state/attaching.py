@@ -16,6 +16,8 @@ from bitmail.sessions import Session
 from bitmail.state.window import Window
 
 PIECE = 256 * 1024
+NAME = 200
+"""Characters of a file's name while it is on its way."""
 
 
 @dataclass
@@ -35,23 +37,35 @@ class Attaching(Window, mixin=True):
     uploading: list[str] = []  # noqa: RUF012
     percent: int = 0
     weight: str = ""
+    _early: list[str] = []  # noqa: RUF012
+    """Files that were there before they were announced: the two come by different ways."""
+    _unshown: list[str] = []  # noqa: RUF012
+    """Files that were announced and may still come, though nobody waits for them."""
 
     @rx.event
     async def announce(self, files: list[dict[str, Any]]) -> None:
         """Files are about to come: say at once which of them cannot be attached."""
         given = [
-            (str(file["name"])[:200], file["size"])
+            (str(file["name"])[:NAME], file["size"])
             for file in (files if isinstance(files, list) else [])[:1000]
             if isinstance(file, dict) and isinstance(file.get("size"), int) and "name" in file
         ]
         there = await off_loop(service().model.attachments.of, caller().user, self.key)
         self.errors = {name: reason for name, reason in self.errors.items() if name != "attachments"}
+        coming = []
+        for name, size in given:
+            if name in self._early:
+                self._early = _without(self._early, name)
+            else:
+                coming.append((name, size))
+        names = [name for name, _ in coming]
         try:
-            check_total([*((file.name, file.size) for file in there), *given])
+            check_total([*((file.name, file.size) for file in there), *coming])
         except Unsendable as refusal:
+            self._unshown = [*self._unshown, *names]
             self._show(refusal.errors)
         else:
-            self.uploading, self.percent = [*self.uploading, *(name for name, _ in given)], 0
+            self.uploading, self.percent = [*self.uploading, *names], 0
 
     @rx.event
     def progress(self, sent: dict[str, Any]) -> None:
@@ -65,10 +79,16 @@ class Attaching(Window, mixin=True):
         """Files have come: keep them with the draft."""
         me, model = caller(), service().model
         given = [(file, file.filename or "") for file in files]
-        names = [name for _, name in given]
-        self.uploading = _without(self.uploading, names)
         if not is_key(self.key) or window != self.window:
             return
+        for _file, name in given:
+            name = name[:NAME]
+            if name in self.uploading:
+                self.uploading = _without(self.uploading, name)
+            elif name in self._unshown:
+                self._unshown = _without(self._unshown, name)
+            else:
+                self._early = [*self._early, name]
         try:
             for file, name in given:
                 pieces = iter(lambda source=file.file: source.read(PIECE), b"")  # type: ignore[misc]
@@ -83,7 +103,8 @@ class Attaching(Window, mixin=True):
     @rx.event
     def give_up(self, name: str) -> None:
         """A file that is on its way is not waited for."""
-        self.uploading = _without(self.uploading, [name])
+        if name in self.uploading:
+            self.uploading, self._unshown = _without(self.uploading, name), [*self._unshown, name]
 
     @rx.event
     async def detach(self, id: int) -> None:
@@ -113,9 +134,8 @@ def _row(file: Attached) -> FileRow:
     )
 
 
-def _without(names: list[str], done: list[str]) -> list[str]:
+def _without(names: list[str], name: str) -> list[str]:
+    """The names but for this one, once."""
     left = list(names)
-    for name in done:
-        if name in left:
-            left.remove(name)
+    left.remove(name)
     return left

@@ -260,6 +260,7 @@ class Composer(Attaching, Suggesting, Templates, mixin=True):
         self.key, self.window, self.revision, self.size, self.extra = "", "", "0", "", ""
         self.rich = ""
         self.people, self.files, self.uploading, self.summary, self.title = {}, [], [], "", ""
+        self._early, self._unshown = [], []
         self._clear()
 
     def _clear(self) -> None:

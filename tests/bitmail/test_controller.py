@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
+from reflex import UploadFile
 from reflex.state import OnLoadInternalState
 from reflex_base.event import Event
 from reflex_base.event.processor.base_state_processor import BaseStateEventProcessor
@@ -404,6 +406,32 @@ def test_a_window_that_sends_what_another_changed_sends_its_own_words_and_the_ot
     assert (sent.text.strip(), sent.in_reply_to) == ("begun here", "<a@x>")
     assert service.model.drafts.load("ada", "key-6").text == "begun elsewhere"
     assert len(service.store.get({"user": "ada", "mailbox": "Drafts"})) == 1
+
+
+def test_a_file_that_comes_before_it_is_announced_is_not_waited_for(service: Service) -> None:
+    _, secret = service.model.log_in("ada", PASSWORD)
+    name = f"{'long' * 60}.txt"
+    announced = {"files": [{"name": name, "size": 5}]}
+
+    async def calls() -> list[dict[str, Any]]:
+        async with browser(secret, "/inbox", draft="key-8") as call:
+            window = Window(call)
+            await window.open()
+
+            async def come() -> dict[str, Any]:
+                file = UploadFile(io.BytesIO(b"words"), path=Path(name))
+                return merged(
+                    await call(FirstComposer, "attach", files=[file], window=window.window), FirstComposer
+                )
+
+            async def announce() -> dict[str, Any]:
+                return merged(await call(FirstComposer, "announce", **announced), FirstComposer)
+
+            return [await step() for step in (come, announce, announce, come, come, announce)]
+
+    early, late, first, then, again, last = asyncio.run(calls())
+    assert [len(told["files"]) for told in (early, then, again)] == [1, 2, 3]
+    assert [told["uploading"] for told in (late, first, then, last)] == [[], [name[:200]], [], []]
 
 
 def test_a_page_that_comes_back_shows_what_was_typed_last_in_the_same_window_alone(service: Service) -> None:
