@@ -53,13 +53,17 @@ def typing(
     done = window.keep(browser.values(slot, browser.finish(name))).prevent_default
 
     def keys(key: rx.Var[str], typed: rx.Var[str], is_other: rx.Var[bool]) -> rx.Var[object]:
-        is_current = is_offering & (window.offered_for == typed)
-        chosen = window.offers[window.active].text
+        one = window.offers[window.active]
+        # The next letter may be typed before what it changes is shown: what is shown is meant as long as it fits.
+        is_meant = typed.startswith(window.offered_for) & (
+            one.label.lower().contains(typed.lower()) | one.text.lower().contains(typed.lower())
+        )
+        is_current = is_offering & ((window.offered_for == typed) | is_meant)
         cases = (
             (is_other, rx.noop()),
             (
                 (key == "Enter") & is_current & (window.active >= 0),
-                window.keep(browser.values(slot, browser.choose(name, chosen))).prevent_default,
+                window.keep(browser.values(slot, browser.choose(name, one.text))).prevent_default,
             ),
             (key == "Enter", done),
             (((key == ",") | (key == ";")) & typed.contains("@"), done),
