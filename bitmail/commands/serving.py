@@ -35,6 +35,7 @@ def serve(_: Namespace, settings: Settings, __: Output) -> ExitStatus:
 
         def announce() -> None:
             gc.freeze()  # what is there now stays, and need not be looked through while people wait
+            gc.enable()
             command.say(f"BitMail is at {address} (Ctrl+C stops it)")
 
         with serving(service):
