@@ -194,8 +194,7 @@ class Blobs(BlobStore):
                 content = found[0][0] if found else None
 
     def _rows(self, statement: str, *parameters: str | int) -> list[tuple[Any, ...]]:
-        with self._database.look() as driver:
-            return driver.rows(statement, parameters)
+        return self._database.look(lambda driver: driver.rows(statement, parameters))
 
     def _write(self, connection: Connection, batch: Sequence[Arriving]) -> list[None]:
         driver, now = Driver.below(connection), self._clock()

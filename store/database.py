@@ -111,20 +111,30 @@ class Database:
         except _NO_ANSWER as error:
             raise unavailable(error) from error
 
-    @contextmanager
-    def look(self) -> Iterator[Driver]:
-        """The driver of a connection for statements that each stand alone; the quickest way to look.
+    def look(self, work: Callable[[Driver], Result]) -> Result:
+        """What `work` finds by statements that each stand alone; the quickest way to look.
+
+        A look that fails is made once more with another connection: after the database was away, those from before
+        are of no use.
+
+        Args:
+            work: must be safe to run again.
 
         Raises:
-            StoreUnavailable: the database does not answer. After it was away, the first look may fail and the
-                next has a new connection.
+            StoreUnavailable: the database does not answer.
         """
+        try:
+            return self._look(work)
+        except StoreUnavailable:
+            return self._look(work)
+
+    def _look(self, work: Callable[[Driver], Result]) -> Result:
         try:
             connection = self._looking.raw_connection()
         except (*_NO_ANSWER, self.engine.dialect.loaded_dbapi.Error) as error:
             raise unavailable(error) from error
         try:
-            yield Driver(connection.driver_connection, self.engine.dialect)
+            return work(Driver(connection.driver_connection, self.engine.dialect))
         except StoreUnavailable:
             connection.invalidate()
             self._looking.dispose()

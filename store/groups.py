@@ -28,8 +28,7 @@ def declare_groups(database: Database, declared: Collection[Group]) -> list[Grou
 
     A new one takes in the entries that are there, in one transaction.
     """
-    with database.look() as driver:
-        known = known_groups(driver)
+    known = database.look(known_groups)
     for group in sorted(set(declared) - set(known)):
         database.write(_add_groups, group)
     return sorted({*declared, *known})

@@ -13,7 +13,6 @@ from sqlalchemy import Connection, delete, insert, select
 from store.database import Database
 from store.driver import Driver
 from store.entry import MAX_ID, Entry
-from store.errors import StoreUnavailable
 from store.groups import declare_groups, known_groups
 from store.interface import JsonStore
 from store.lookup import Guesses, count, find, find_by_id
@@ -67,14 +66,7 @@ class SqlStore(JsonStore):
             return None if isinstance(operation, GetById) else False
         if isinstance(operation, Write):
             return self._database.write(self._write, (operation, request))
-        try:
-            return self._look(operation, indexed)
-        except StoreUnavailable:  # perhaps only the connection was lost
-            return self._look(operation, indexed)
-
-    def _look(self, operation: Operation[Any], indexed: Sequence[Group]) -> Any:
-        with self._database.look() as driver:
-            return _look(driver, operation, indexed, self._guesses)
+        return self._database.look(lambda driver: _look(driver, operation, indexed, self._guesses))
 
     def _write(self, connection: Connection, jobs: Sequence[_Job]) -> list[Any]:
         driver = Driver.below(connection)

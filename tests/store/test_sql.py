@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, event, select, text
 
 from store import ANY, Database, DatabaseClosed, SqlStore, StoreUnavailable
+from store.driver import Driver
 from store.tables import answers, chunks
 from tests.store.steps import steps_of
 
@@ -240,6 +241,29 @@ def test_postgres_when_connections_are_cut_then_next_operations_go_on(postgres_d
     assert store.count({}) == before + 1
     store.put({"a": "1"})
     assert store.count({}) == before + 2
+
+
+def test_postgres_when_a_connection_is_cut_while_one_looks_then_looked_again_and_only_once(
+    postgres_database: Database,
+) -> None:
+    looks: list[int] = []
+
+    def look(driver: Driver) -> list[tuple[int]]:
+        looks.append(len(looks))
+        if len(looks) != 2:
+            driver.rows("SELECT pg_terminate_backend(pg_backend_pid(), 5000)")
+        return driver.rows("SELECT 1")
+
+    assert postgres_database.look(look) == [(1,)]
+    assert looks == [0, 1]
+
+    def look_in_vain(driver: Driver) -> None:
+        looks.append(len(looks))
+        driver.rows("SELECT pg_terminate_backend(pg_backend_pid(), 5000)")
+
+    with pytest.raises(StoreUnavailable):
+        postgres_database.look(look_in_vain)
+    assert looks == [0, 1, 2, 3]
 
 
 def test_write_when_database_is_closed_then_refused(new_database: Database) -> None:
