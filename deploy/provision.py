@@ -14,7 +14,7 @@ PACKAGES = 600
 TLS = "/etc/bitmail"
 NGINX = "/etc/nginx/conf.d/bitmail.conf"
 NEEDS = {
-    "python3-venv": "{python} -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))'",
+    "python3": "{python} -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))'",
     "nginx-light": "command -v nginx || [ -x /usr/sbin/nginx ]",
     "openssl": "command -v openssl",
 }

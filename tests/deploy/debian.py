@@ -15,7 +15,7 @@ from pathlib import Path
 CACHE = Path("/var/cache/bitmail-tests")
 PACKAGES = (
     "ca-certificates,dbus,dbus-user-session,iproute2,libpam-systemd,nginx-light,openssh-server,postgresql-client,"
-    "procps,python3,python3-venv,sudo,systemd,systemd-sysv"
+    "procps,python3,sudo,systemd,systemd-sysv"
 )
 """What a small server has beside Debian itself: no Node, and no way to a package registry."""
 TOOLS = {
