@@ -172,13 +172,15 @@ def main() -> None:
 
 def measure(postfix: Postfix | None, seconds: float, rounds: int) -> list[Figure]:
     """Everything in turn, and each compared with its neighbours in time, since a machine is never quiet."""
-    ours, threads, raw, theirs, kept, batches, web = [], [], [], [], [], [], []
+    ours, threads, raw, theirs, kept, batches = [], [], [], [], [], []
+    web: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(rounds):
         if postfix is not None:
             theirs.append(postfix.accept(round(500 * seconds), SUBMITTERS, OCTETS, keep=False))
             kept.append(postfix.accept(round(500 * seconds), SUBMITTERS, OCTETS, keep=True))
-        with container() as head:
-            web.append(hand_in(head, SUBMITTERS, OCTETS, seconds))
+        for sends, rates in web.items():
+            with container(sends=sends) as head:
+                rates.append(hand_in(head, SUBMITTERS, OCTETS, seconds))
         threads.append(submit_in_threads(seconds, Recording()))
         recording = Recording()
         ours.append(submit_as_coroutines(seconds, recording))
@@ -187,6 +189,7 @@ def measure(postfix: Postfix | None, seconds: float, rounds: int) -> list[Figure
     label = f"{SUBMITTERS} submitters, {OCTETS} octets, SQLite"
     in_threads = f"{SUBMITTERS} submitters in threads of their own, {OCTETS} octets, SQLite"
     over_http = f"{SUBMITTERS} connections to /sendmail, {OCTETS} octets, SQLite"
+    meanwhile = {True: f"{over_http}, sending meanwhile", False: f"{over_http}, nothing sent meanwhile"}
     return [
         Figure("accept", f"{label}, mails a commit", median(batches), "mails"),
         Figure("accept", "raw driver, the same rows in the same batches", median(raw), "mails/s"),
@@ -197,8 +200,8 @@ def measure(postfix: Postfix | None, seconds: float, rounds: int) -> list[Figure
         *beside(label, ours, "Postfix, connections kept", kept),
         *beside(in_threads, threads, "raw driver", raw),
         *beside(in_threads, threads, "Postfix", theirs),
-        Figure("accept", over_http, median(web), "mails/s"),
-        *beside(over_http, web, "Postfix", theirs),
+        *(Figure("accept", label, median(web[sends]), "mails/s") for sends, label in meanwhile.items()),
+        *(one for sends, label in meanwhile.items() for one in beside(label, web[sends], "Postfix", theirs)),
     ]
 
 

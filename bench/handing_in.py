@@ -18,20 +18,27 @@ from bench.relay import relay
 
 LATENCY = 0.05
 """Seconds that the relay takes, as a provider does; the container sends while it takes mail."""
+NOBODY = 1
+"""A port at which nobody listens."""
 OK = b"HTTP/1.1 202"
 HEAD_END = b"\r\n\r\n"
 
 
 @contextmanager
-def container() -> Iterator[bytes]:
-    """Start a container on SQLite that sends to a relay; give what begins each request, and stop it at the end."""
+def container(*, sends: bool = True) -> Iterator[bytes]:
+    """Start a container on SQLite; give what begins each request, and stop it at the end.
+
+    Args:
+        sends: whether it sends meanwhile, to a relay; otherwise its provider is away, and it keeps what it takes.
+    """
     secret = secrets.token_urlsafe(32)
     with tempfile.TemporaryDirectory(prefix="handing") as folder, relay(LATENCY) as port:
         environment = {
             **os.environ,
             "BITMAIL_VAR": folder,
             "BITMAIL_DATABASE_URL": f"sqlite:///{folder}/spool.db",
-            "BITMAIL_PROVIDERS": f"smtp://127.0.0.1:{port}?tls=none&concurrency=16",
+            "BITMAIL_PROVIDERS": f"smtp://127.0.0.1:{port if sends else NOBODY}?tls=none&concurrency=16",
+            "BITMAIL_WHEN_DOWN": "wait",
             "BITMAIL_CONTAINER_PORT": "0",
             "BITMAIL_CONTAINER_SECRET": secret,
         }

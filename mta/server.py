@@ -117,7 +117,9 @@ class ContainerServer:
 
     def admits(self, authorization: str) -> bool:
         """Whether somebody knows the secret."""
-        given = authorization.encode("latin-1", "replace")
+        return self._admits(authorization.encode("latin-1", "replace"))
+
+    def _admits(self, given: bytes) -> bool:
         return bool(self._expected) and hmac.compare_digest(given, self._expected)
 
     async def _send_mail(self, request: Request) -> Response:
@@ -128,15 +130,16 @@ class ContainerServer:
         return answer
 
     async def _take(self, request: Request) -> Response:
-        if not self.admits(request.headers.get("authorization", "")):
+        headers = dict(reversed(request.scope["headers"]))  # the first of each name; looked through once
+        if not self._admits(headers.get(b"authorization", b"")):
             return _unauthorized()
-        key = request.headers.get("idempotency-key") or secrets.token_urlsafe(16)
+        key = headers.get(b"idempotency-key", b"").decode("latin-1") or secrets.token_urlsafe(16)
         if not _KEY.fullmatch(key):
             reason = "An Idempotency-Key is 1 to 200 printable characters of ASCII."
             return _refusal(422, FieldError("Idempotency-Key", key[:100], reason))
         try:
             async with asyncio.timeout(self._body_seconds):
-                body = await _body(request, self._limit)
+                body = await _body(request.receive, headers.get(b"content-length", b""), self._limit)
         except TimeoutError:
             return _closing(JSONResponse({"error": f"No whole mail in {self._body_seconds:g} seconds."}, 408))
         except ClientDisconnect:
@@ -145,7 +148,8 @@ class ContainerServer:
             mega = self._limit / 1024 / 1024
             return _closing(JSONResponse({"error": f"A request may carry {mega:g} MB."}, 413))
         try:
-            submission = await self._intake.submit(partial(_read, request, key, body), len(body))
+            read = partial(_read, headers.get(b"content-type", b""), request, key, body)
+            submission = await self._intake.submit(read, len(body))
         except Unacceptable as refusal:
             return _refusal(422, *refusal.errors)
         except KeyConflict as conflict:
@@ -210,10 +214,9 @@ class _Events:
         await self._server.events.follow(request.headers.get("last-event-id", ""), receive, send)
 
 
-def _read(request: Request, key: str, body: bytes) -> NewSubmission:
+def _read(content_type: bytes, request: Request, key: str, body: bytes) -> NewSubmission:
     date = datetime.now(UTC)
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "message/rfc822":
+    if content_type.partition(b";")[0].strip().lower() != b"message/rfc822":
         return read_json(body, key=key, date=date)
     query = request.query_params
     return read_rfc822(
@@ -221,19 +224,27 @@ def _read(request: Request, key: str, body: bytes) -> NewSubmission:
     )
 
 
-async def _body(request: Request, limit: int) -> bytes | None:
-    """The whole body, or None when it is longer than it may be."""
-    announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > limit:
+async def _body(receive: Receive, announced: bytes, limit: int) -> bytes | None:
+    """The whole body, or None when it is longer than it may be.
+
+    Raises:
+        ClientDisconnect: whoever sent it is gone.
+    """
+    if announced.isdigit() and int(announced) > limit:
         return None
     received = 0
     pieces: list[bytes] = []
-    async for piece in request.stream():
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        piece = message.get("body", b"")
         received += len(piece)
         if received > limit:
             return None
         pieces.append(piece)
-    return b"".join(pieces)
+        if not message.get("more_body"):
+            return b"".join(pieces)
 
 
 def _shown(one: ProviderHealth, *, in_detail: bool) -> dict[str, object]:
