@@ -19,6 +19,7 @@ from bitmail.drafts import TYPED, Draft, Hold, is_key, new_key
 from bitmail.errors import AlreadySent, Overtaken, Suppressed, Unsendable
 from bitmail.outbox import SentMail
 from bitmail.prompts import prompts
+from bitmail.sessions import Session
 from bitmail.state.attaching import Attaching
 from bitmail.state.suggesting import Suggesting
 from bitmail.state.templates import Templates
@@ -213,7 +214,7 @@ class Composer(Attaching, Suggesting, Templates, mixin=True):
             if not is_confirmed and not any(self.errors.values()):
                 self.asked = prompts(draft, len(self.files), self.uploading)
                 if self.asked:
-                    await self._save(draft, me)
+                    await self._save_if_it_can_be(draft, me)
                     return rx.set_focus(self._id("asked"))
             anyway = self._warned == [draft.to, draft.cc, draft.bcc]
             try:
@@ -222,14 +223,13 @@ class Composer(Attaching, Suggesting, Templates, mixin=True):
                 draft = await self._save(draft, me)
                 sent = await off_loop(_sent, me.user, draft, self._hold, later, anyway)
         except Suppressed as warning:
-            await self._save(draft, me)
+            await self._save_if_it_can_be(draft, me)
             self._warned = [draft.to, draft.cc, draft.bcc]
             shown = self._show(warning.errors)
             self.asked = [error.reason for error in warning.errors[:5]]
             return shown
         except Unsendable as refusal:
-            with suppress(Unsendable):  # of the same kind, such as a text that is too long
-                await self._save(draft, me)
+            await self._save_if_it_can_be(draft, me)
             return self._show(refusal.errors)
         except AlreadySent as refusal:
             self.problem = str(refusal)
@@ -246,6 +246,11 @@ class Composer(Attaching, Suggesting, Templates, mixin=True):
         toasts = await self.get_state(ToastState)
         toasts._say(text, mail=sent.id)
         return self._leave(key)
+
+    async def _save_if_it_can_be(self, draft: Draft, me: Session) -> None:
+        """Keep what is not sent for now; what is too long, or one draft too many, stays in the browser alone."""
+        with suppress(Unsendable):
+            await self._save(draft, me)
 
     async def _refresh(self) -> None:
         """Something of the person's changed: perhaps the files, in another window."""

@@ -434,6 +434,27 @@ def test_a_file_that_comes_before_it_is_announced_is_not_waited_for(service: Ser
     assert [told["uploading"] for told in (late, first, then, last)] == [[], [name[:200]], [], []]
 
 
+def test_who_has_as_many_drafts_as_there_may_be_is_asked_and_sends_all_the_same(tmp_path: Path) -> None:
+    service = make_service(tmp_path, undo="0", most_drafts="1")
+    service.start()
+    with serving(service):
+        _, secret = service.model.log_in("ada", PASSWORD)
+        service.model.drafts.save("ada", Draft("key-1", text="begun"))
+        typed = {"to": "grace@example.com", "text": "without a subject"}
+
+        async def calls() -> tuple[dict[str, Any], dict[str, Any]]:
+            async with browser(secret, "/inbox", draft="key-9") as call:
+                window = Window(call)
+                await window.open()
+                return await window.do("send", **typed), await window.do("send_anyway", **typed)
+
+        asked, sent = asyncio.run(calls())
+        assert (len(asked["asked"]), asked.get("errors", {}), asked.get("problem", "")) == (1, {}, "")
+        assert sent["window"] == ""
+        assert len(service.model.mailboxes.page("ada", MailboxName.SENT).mails) == 1
+    service.stop()
+
+
 def test_a_page_that_comes_back_shows_what_was_typed_last_in_the_same_window_alone(service: Service) -> None:
     _, secret = service.model.log_in("ada", PASSWORD)
     service.model.drafts.save("ada", Draft("key-7", to="saved@example.com", text="saved"))
