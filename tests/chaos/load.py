@@ -31,7 +31,7 @@ class Client:
         """Answers that no kill excuses."""
         self.asked_again = 0
         """How often a key was sent again."""
-        self._name = name
+        self._name = self._owner = name
         self._chance = chance
         self._http = httpx.Client(base_url=url, timeout=10)
         self._stop = threading.Event()
@@ -62,7 +62,7 @@ class Client:
             submission = self._send(key, recipients)
             if submission is None:
                 return
-            self.promises.append(Promise(self._name, key, submission, recipients))
+            self.promises.append(Promise(self._owner, key, submission, recipients))
             if self._chance.random() < 0.1:
                 self.asked_again += 1
                 again = self._send(key, recipients)
@@ -72,9 +72,9 @@ class Client:
 
     def _send(self, key: str, recipients: tuple[str, ...]) -> str | None:
         """The submission, once the service says that it took the mail; None when the time is over."""
-        mail = {"to": "; ".join(recipients), "subject": key, "text": "Hello"}
+        path, mail = self._request(key, recipients)
         while True:
-            answer = self._post("/api/sendmail", json=mail, headers={"Idempotency-Key": key})
+            answer = self._post(path, json=mail, headers={"Idempotency-Key": key})
             if answer is None:
                 return None
             if answer.status_code == 202:
@@ -84,6 +84,10 @@ class Client:
                 return None
             self.asked_again += 1
             self._abort.wait(0.05)
+
+    def _request(self, key: str, recipients: tuple[str, ...]) -> tuple[str, dict[str, object]]:
+        """Where a mail is handed in, and as what."""
+        return "/api/sendmail", {"to": "; ".join(recipients), "subject": key, "text": "Hello"}
 
     def _log_in(self) -> None:
         answer = self._post("/api/login", auth=(self._name, PASSWORD))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import random
 import subprocess
@@ -23,30 +24,49 @@ from tests.deploy.project import DOMAIN
 from tests.fakes.esp import Esp
 from tests.store import postgres
 
-MAILS = int(os.environ.get("LAB_MAILS", "1000"))
-"""At least so many; docs/scale.md says what came of more."""
-CLIENTS = 12
-"""On each host."""
+MAILS = int(os.environ.get("LAB_MAILS", "5000"))
+"""At least so many; docs/scale.md says what came of them."""
+CLIENTS = {"web": 2, "mta": 8}
+"""On each host: those who hand in mail at the page's API, and those who do at the container's own."""
+CONTAINER_PORT = 3200
+SECRET = "the secret of the lab's containers"
 CUT_OFF = 20.0
 """Seconds for which a host's link is down."""
 PATIENCE = 240.0
 
 
 class Script(Client):
-    """One of the chaos' clients, by TLS, that sends as fast as it is answered."""
+    """One of the chaos' clients, that sends to one person at a time, as fast as it is answered."""
 
     def __init__(self, name: str, address: str) -> None:
         super().__init__(name, "", random.Random(name))
-        self._http = httpx.Client(
-            base_url=f"https://{address}", headers={"Host": DOMAIN}, verify=False, timeout=20
-        )
+        self._http = self._connection(address)
         self._chance.uniform = lambda low, high: 0.0  # type: ignore[method-assign]
         self._chance.randint = lambda low, high: 1  # type: ignore[method-assign]
+
+    def _connection(self, address: str) -> httpx.Client:
+        """Over TLS to the page's API."""
+        return httpx.Client(base_url=f"https://{address}", headers={"Host": DOMAIN}, verify=False, timeout=20)
+
+
+class Program(Script):
+    """One that hands its mail to the host's container."""
+
+    def _connection(self, address: str) -> httpx.Client:
+        return httpx.Client(base_url=f"http://{address}:{CONTAINER_PORT}", timeout=20)
+
+    def _log_in(self) -> None:
+        self._http.headers["Authorization"] = f"Bearer {SECRET}"
+        self._owner = ""  # the container knows no accounts
+
+    def _request(self, key: str, recipients: tuple[str, ...]) -> tuple[str, dict[str, object]]:
+        headers = {"From": "program@example.com", "To": ", ".join(recipients), "Subject": key}
+        return "/sendmail", {"Headers": headers, "Content": base64.b64encode(b"Hello").decode()}
 
 
 @pytest.fixture
 def relay(hosts: Stage) -> Iterator[Esp]:
-    """The provider of both hosts, with a ledger."""
+    """The provider of both hosts, with a ledger; on each a container runs beside the web server."""
     with Esp(host=hosts.lab.here) as esp:
         esp.behave(latency=0.005)
         # What other tests sent went out by LoopBack, and stands in no ledger.
@@ -56,8 +76,11 @@ def relay(hosts: Stage) -> Iterator[Esp]:
             "BITMAIL_PROVIDERS": esp.url(concurrency=8),
             "BITMAIL_WHEN_DOWN": "wait",
             "BITMAIL_UNCERTAIN_GRACE": "2",
+            "BITMAIL_CONTAINER": "beside",
+            "BITMAIL_CONTAINER_HOST": "0.0.0.0",
+            "BITMAIL_CONTAINER_SECRET": SECRET,
         }
-        hosts.set_up(changed)
+        hosts.set_up(changed, {name: ["web", "mta"] for name in ("web1", "web2")})
         yield esp
 
 
@@ -66,7 +89,10 @@ def test_mails_when_sent_through_both_hosts_while_all_fails_in_turn_then_arrive_
 ) -> None:
     web1, web2 = (hosts.lab.machines[name] for name in ("web1", "web2"))
     scripts = [
-        Script(f"{machine.name}x{n}", machine.address) for machine in (web1, web2) for n in range(CLIENTS)
+        kind(f"{machine.name}{role}{n}", machine.address)
+        for machine in (web1, web2)
+        for role, kind in (("web", Script), ("mta", Program))
+        for n in range(CLIENTS[role])
     ]
     began = time.monotonic()
     for script in scripts:
@@ -78,7 +104,7 @@ def test_mails_when_sent_through_both_hosts_while_all_fails_in_turn_then_arrive_
     wait_for(lambda: accepted() > MAILS // 20, PATIENCE)
     web1.plug(plugged=False)
     cut_off = time.monotonic()
-    web2.run("pkill -9 -f 'python.* -m bitmail$'")
+    web2.run("pkill -9 -f 'python.* -m mta$'")
     wait_for(lambda: time.monotonic() > cut_off + CUT_OFF / 3, CUT_OFF)
     folder = postgres.folder_of(hosts.database_url)
     postgres.stop(folder)
@@ -94,6 +120,7 @@ def test_mails_when_sent_through_both_hosts_while_all_fails_in_turn_then_arrive_
         script.stop()
     took = time.monotonic() - began
     assert [fault for script in scripts for fault in script.faults] == []
+    assert all(script.promises for script in scripts)
 
     promises = [promise for script in scripts for promise in script.promises]
     with closing(Database(hosts.database_url)) as database:
