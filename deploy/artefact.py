@@ -72,7 +72,12 @@ def build(python: str, say: command.Say = command.say) -> Artefact:
     DIST.mkdir(exist_ok=True)
     key, wheels = _wheelhouse((ROOT / LOCK).read_text(), python, say)
     code = DIST / f"bitmail-{tag}.tar.gz"
-    _pack(code, tag, key, python)
+    made_of = "\n".join((_git(ROOT, "rev-parse", "HEAD").stdout.strip(), frontend.STAMP.read_text(), key))
+    stamp = DIST / f"bitmail-{tag}.made-of"
+    if not (code.exists() and stamp.exists() and stamp.read_text() == made_of):
+        stamp.unlink(missing_ok=True)
+        _pack(code, tag, key, python)
+        stamp.write_text(made_of)
     say(
         f"Release {tag}: {code.name} ({code.stat().st_size / 1e6:.1f} MB), wheels {key} "
         f"({wheels.stat().st_size / 1e6:.1f} MB)."

@@ -152,7 +152,11 @@ def test_a_task_when_dry_then_says_what_it_would_do_and_does_nothing(stage: Stag
 
     stage.project.release("r9")
     before = state()
-    said = {task: stage.project.does(*task.split(), "--stage", "bitlab", "--dry-run") for task in DRY}
+    said, packed = {}, set()
+    for task in DRY:
+        said[task] = stage.project.does(*task.split(), "--stage", "bitlab", "--dry-run")
+        packed.add((stage.project.folder / "dist/bitmail-r9.tar.gz").stat().st_mtime_ns)
+    assert len(packed) == 1, "what is packed is not packed again"
     assert "web1  would copy bitmail-r9.tar.gz" in said["deploy"]
     assert {task: line for task, line in DRY.items() if line not in said[task]} == {}
     assert state() == before
