@@ -13,6 +13,7 @@ from bitmail.errors import Refused
 from bitmail.mailboxes import COUNTED
 from bitmail.model import Notice
 from bitmail.places import Folder, MailboxName
+from bitmail.preferences import Preferences
 from bitmail.retelling import retold
 from bitmail.state.composer import COMPOSERS
 from bitmail.state.delivery import DeliveryState
@@ -142,11 +143,9 @@ class SessionState(rx.State):
         return rx.redirect(routes.folder(folder.id))
 
     async def _look(self) -> None:
-        user = caller().user
-        wanted = await off_loop(service().model.preferences.of, user)
+        wanted, counts, folders = await off_loop(_beside, caller().user)
         self.shortcuts = wanted.shortcuts
         self.density, self.theme = wanted.density.value, wanted.theme.value
-        counts, folders = await off_loop(_counts, user)
         self.unread, self.drafts, self.outbox, self.spam = (_count_shown(count) for count in counts)
         rows = [
             FolderRow(folder.id, folder.name, folder.place, routes.folder(folder.id), _count_shown(unread))
@@ -156,8 +155,10 @@ class SessionState(rx.State):
             self.folders = rows
 
 
-def _counts(user: str) -> tuple[tuple[int, int, int, int], list[tuple[Folder, int]]]:
-    """What is counted beside the places: unread in Inbox, drafts, what waits in Outbox, unread in Spam and folders."""
+def _beside(user: str) -> tuple[Preferences, tuple[int, int, int, int], list[tuple[Folder, int]]]:
+    """How the person wants the page, and what is counted beside the places: unread in Inbox, drafts, what waits in
+    Outbox, unread in Spam and folders.
+    """
     model = service().model
     boxes, folders = model.mailboxes, model.folders.all(user)
     counts = (
@@ -166,7 +167,8 @@ def _counts(user: str) -> tuple[tuple[int, int, int, int], list[tuple[Folder, in
         boxes.count(user, MailboxName.OUTBOX),
         boxes.unread(user, MailboxName.SPAM),
     )
-    return counts, [(folder, boxes.unread(user, folder.place)) for folder in folders]
+    unread = [(folder, boxes.unread(user, folder.place)) for folder in folders]
+    return model.preferences.of(user), counts, unread
 
 
 def _count_shown(count: int) -> str:
