@@ -22,13 +22,14 @@ SHOWN_CHARACTERS = 200
 ERRORS_SHOWN = 1000
 """After so many errors a field is read no further: it is no list of recipients."""
 
-ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]"
+_LETTERS = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-"
+ATEXT = rf"[{_LETTERS}\u0080-\U0010ffff]"
 DOT_ATOM = re.compile(rf"{ATEXT}+(?:\.{ATEXT}+)*")
 PHRASE = re.compile(rf"{ATEXT}+(?: {ATEXT}+)*")
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 DOT = re.compile("[。．｡]")
 """What IDNA takes for a dot (RFC 3490 section 3.1)."""
-_WORD = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_WORD = f"[{_LETTERS}]+"
 _LABEL = "(?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 USUAL = re.compile(
     rf"(?:({_WORD}(?: {_WORD})*) ?<)?({_WORD}(?:\.{_WORD})*)@((?:[A-Za-z0-9]{_LABEL}\.)*[A-Za-z]{_LABEL})(?(1)>)"
@@ -147,12 +148,10 @@ def parse_recipients(text: str) -> Recipients:
     blanks do so after a complete address. Empty places between separators are nothing. One bad address spoils
     no other. Reading stops at the thousandth error.
     """
+    if (usual := _usual(text)) is not None:
+        return Recipients(tuple(usual.values()), ())
     found: dict[str, Address] = {}
     errors: list[BadAddress] = []
-    if (usual := _usual(text)) is not None:
-        for one in usual:
-            found.setdefault(one.key, one)
-        return Recipients(tuple(found.values()), ())
     for piece in split_addresses(text):
         try:
             address = _parse(piece)
@@ -165,16 +164,16 @@ def parse_recipients(text: str) -> Recipients:
     return Recipients(tuple(found.values()), tuple(errors))
 
 
-def _usual(text: str) -> list[Address] | None:
-    """The addresses of a field in which all are written as nearly all are; None when one is not."""
-    addresses: list[Address] = []
+def _usual(text: str) -> dict[str, Address] | None:
+    """The addresses, by their keys, of a field in which all are written as nearly all are; None when one is not."""
+    found: dict[str, Address] = {}
     for part in USUAL_SEPARATOR.split(text):
         if part := part.strip(" \t"):
             address = Address.usual(part)
             if address is None:
                 return None
-            addresses.append(address)
-    return addresses
+            found.setdefault(address.key, address)
+    return found
 
 
 def _parse(piece: Piece) -> Address:

@@ -117,9 +117,7 @@ class ContainerServer:
 
     def admits(self, authorization: str) -> bool:
         """Whether somebody knows the secret."""
-        return self._admits(authorization.encode("latin-1", "replace"))
-
-    def _admits(self, given: bytes) -> bool:
+        given = authorization.encode("latin-1", "replace")
         return bool(self._expected) and hmac.compare_digest(given, self._expected)
 
     async def _send_mail(self, request: Request) -> Response:
@@ -131,7 +129,7 @@ class ContainerServer:
 
     async def _take(self, request: Request) -> Response:
         headers = dict(reversed(request.scope["headers"]))  # the first of each name; looked through once
-        if not self._admits(headers.get(b"authorization", b"")):
+        if not self.admits(headers.get(b"authorization", b"").decode("latin-1")):
             return _unauthorized()
         key = headers.get(b"idempotency-key", b"").decode("latin-1") or secrets.token_urlsafe(16)
         if not _KEY.fullmatch(key):
@@ -139,7 +137,7 @@ class ContainerServer:
             return _refusal(422, FieldError("Idempotency-Key", key[:100], reason))
         try:
             async with asyncio.timeout(self._body_seconds):
-                body = await _body(request.receive, headers.get(b"content-length", b""), self._limit)
+                body = await _body(request, headers.get(b"content-length", b""), self._limit)
         except TimeoutError:
             return _closing(JSONResponse({"error": f"No whole mail in {self._body_seconds:g} seconds."}, 408))
         except ClientDisconnect:
@@ -224,27 +222,18 @@ def _read(content_type: bytes, request: Request, key: str, body: bytes) -> NewSu
     )
 
 
-async def _body(receive: Receive, announced: bytes, limit: int) -> bytes | None:
-    """The whole body, or None when it is longer than it may be.
-
-    Raises:
-        ClientDisconnect: whoever sent it is gone.
-    """
+async def _body(request: Request, announced: bytes, limit: int) -> bytes | None:
+    """The whole body, or None when it is longer than it may be."""
     if announced.isdigit() and int(announced) > limit:
         return None
     received = 0
     pieces: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        piece = message.get("body", b"")
+    async for piece in request.stream():
         received += len(piece)
         if received > limit:
             return None
         pieces.append(piece)
-        if not message.get("more_body"):
-            return b"".join(pieces)
+    return b"".join(pieces)
 
 
 def _shown(one: ProviderHealth, *, in_detail: bool) -> dict[str, object]:

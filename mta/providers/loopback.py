@@ -7,12 +7,11 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import format_datetime
 
 from mta.addresses import Address, BadAddress, parse_address
 from mta.email import REFERENCES_KEPT
 from mta.fields import Head, read_head
-from mta.headers import address_field, fold
+from mta.headers import address_field, date_field, fold
 from mta.incoming import IncomingMail
 from mta.outcomes import Answer, Outcome
 from mta.parsed import message_ids, read_mailboxes
@@ -103,7 +102,7 @@ def reversed_mail(message: Outgoing, now: float) -> bytes:
     fields = [
         address_field("From", [recipient]),
         address_field("To", [author]),
-        f"Date: {format_datetime(datetime.fromtimestamp(now, UTC))}",
+        date_field(datetime.fromtimestamp(now, UTC)),
         f"Message-ID: {_message_id(message.delivery_id, recipient)}",
     ]
     if ids:
