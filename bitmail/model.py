@@ -38,7 +38,7 @@ from bitmail.tokens import Scope, Tokens
 from bitmail.webhooks import EVERY, Webhook, Webhooks
 from mta.desk import Desk
 from mta.events import Event, EventKind, StatusChange
-from mta.incoming import IncomingMail
+from mta.incoming import IncomingMail, NoMailbox
 from mta.outcomes import Status
 from mta.submission import Submission
 from store import BlobStore, JsonStore, TextIndex
@@ -386,10 +386,14 @@ class MailModel:
         return key
 
     def receive(self, mail: IncomingMail) -> None:
-        """File an incoming mail in INBOX; it is durable when this returns, and repeating changes nothing."""
+        """File an incoming mail in INBOX; it is durable when this returns, and repeating changes nothing.
+
+        Raises:
+            NoMailbox: nobody here has the address that it is for.
+        """
         account = self.accounts.at(mail.recipient)
         if account is None:
-            raise NoSuchMail(f"{mail.recipient} has no mailbox here")
+            raise NoMailbox(mail.recipient)
         if self.mailboxes.file(account.name, mail.id, mail.raw, mail.received_at):
             self.changed(account.name)
 

@@ -11,7 +11,6 @@ from typing import Protocol
 from bitmail.alerts import Alerts
 from bitmail.audit import Audit
 from bitmail.caller import Caller
-from bitmail.errors import NoSuchMail
 from bitmail.hooks import Hooks
 from bitmail.incoming import Incoming
 from bitmail.invitations import Invitations
@@ -35,7 +34,7 @@ from mta.container import Container
 from mta.desk import Desk
 from mta.events import StatusChange
 from mta.hooks.bucket import Buckets
-from mta.incoming import IncomingMail
+from mta.incoming import IncomingMail, NoMailbox
 from mta.listener import Listener
 from mta.opening import make_container
 from mta.providers.catalogue import make_providers
@@ -308,13 +307,7 @@ class Service:
         providers = make_providers(self.settings, lambda mail: self.model.receive(mail))
         self.is_demo = all(isinstance(provider, LoopBack) for provider in providers)
         if self.settings.local_delivery:
-            providers.append(
-                Local(
-                    self.settings.domain,
-                    lambda address: self.incoming.knows(address),
-                    lambda mail: self.model.receive(mail),
-                )
-            )
+            providers.append(Local(self.settings.domain, lambda mail: self.model.receive(mail)))
         container = make_container(
             self.settings,
             self.database,
@@ -329,7 +322,7 @@ class Service:
         """Put into INBOX what came in to another process."""
         try:
             self.model.receive(mail)
-        except NoSuchMail as refusal:
+        except NoMailbox as refusal:
             log.warning("a mail that came in is let go: %s", refusal)
 
     def _shared_secret(self) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import logging
 import re
 import time
 from collections.abc import Iterable
@@ -20,7 +21,16 @@ from bitmail.dressing import AS_BUILT, dressed, look_of, packed, with_words
 from bitmail.packets import is_fit
 from bitmail.rates import Room, TooSlow, hurried, paced
 from bitmail.routes import GUARDED, HOOKS, INBOX, LOG_IN, way_in
+from store import DatabaseClosed, StoreUnavailable
 
+log = logging.getLogger(__name__)
+
+UNAVAILABLE = (StoreUnavailable, DatabaseClosed)
+"""What is raised while the database does not answer."""
+AWAY = "BitMail cannot reach its database at the moment. Wait some seconds, then try again."
+"""What is said then."""
+LATER = {"Retry-After": "5"}
+"""The header that says in how many seconds to ask again."""
 BODY_LIMIT = 40 * 1024 * 1024
 """Bytes that one request may carry: 25 MB of files in base64, and the words around them."""
 HSTS = "max-age=31536000"
@@ -85,6 +95,22 @@ class Shield:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, noted)
+        except UNAVAILABLE as error:
+            if begun:
+                raise
+            log.warning("who asked for %s has to ask again: %s", scope["path"], error)
+            await _refuse(database_away(), scope, receive, self._hardened(scope, send))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
         if refusal is not None:
@@ -263,6 +289,11 @@ def _counted(receive: Receive) -> Receive:
         return message
 
     return counted
+
+
+def database_away() -> Response:
+    """The answer while the database gives none."""
+    return PlainTextResponse(f"{AWAY}\n", 503, headers=LATER)
 
 
 def _too_many() -> Response:

@@ -8,8 +8,16 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mta.errors import MtaError
 from mta.tables import incoming
 from store.database import Database
+
+
+class NoMailbox(MtaError):
+    """Nobody here gets mail at this address."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"{address} has no mailbox here")
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ def _refusal(status: HTTPStatus, schemas: Models) -> dict[str, Any]:
         else {"application/json": {"schema": schemas[model, "serialization"]}}
     )
     found: dict[str, Any] = {"description": SAID[status], "content": content}
-    if status is HTTPStatus.TOO_MANY_REQUESTS:
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         found["headers"] = {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}}
     if status is HTTPStatus.UNAUTHORIZED:
         found["headers"] = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}

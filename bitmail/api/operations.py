@@ -132,6 +132,8 @@ class Operation(Generic[A, B, R]):
             found.add(HTTPStatus.UNPROCESSABLE_ENTITY)
         if self.bodies:
             found.add(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        if self.needs is not Needs.NOTHING:
+            found.add(HTTPStatus.SERVICE_UNAVAILABLE)
         return sorted(found)
 
     async def answer_to(self, request: Request) -> Response:

@@ -18,7 +18,7 @@ from bitmail.errors import (
     TooMany,
     Unsendable,
 )
-from bitmail.shield import BODY_LIMIT
+from bitmail.shield import AWAY, BODY_LIMIT, LATER
 
 
 class Unknown(Refused):
@@ -80,6 +80,7 @@ MODELS: dict[HTTPStatus, type[BaseModel] | None] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: None,
     HTTPStatus.UNPROCESSABLE_ENTITY: Problems,
     HTTPStatus.TOO_MANY_REQUESTS: Sentence,
+    HTTPStatus.SERVICE_UNAVAILABLE: Sentence,
 }
 """What each refusal carries; None for plain text."""
 SAID: dict[HTTPStatus, str] = {
@@ -90,6 +91,10 @@ SAID: dict[HTTPStatus, str] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"A request may carry {BODY_LIMIT // 1024**2} MB.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Something is wrong with what was sent; each part that is, with the reason.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too often. `Retry-After` says in how many seconds to try again.",
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "The database does not answer. `Retry-After` says in how many seconds to try again. A change may have been "
+        "made all the same, so send mail with an `Idempotency-Key`, by which it goes out once."
+    ),
 }
 
 
@@ -115,6 +120,11 @@ def refusal_of(refused: Refused) -> Response:
         case Conflict():
             return _problems(HTTPStatus.CONFLICT, (refused.error,))
     return _problems(HTTPStatus.UNPROCESSABLE_ENTITY, (FieldError("body", "", str(refused)),))
+
+
+def away() -> Response:
+    """The answer while the database gives none."""
+    return _sentence(HTTPStatus.SERVICE_UNAVAILABLE, AWAY, LATER)
 
 
 def _unknown(reason: str) -> Response:

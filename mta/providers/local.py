@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from mta.incoming import IncomingMail
+from mta.incoming import IncomingMail, NoMailbox
 from mta.outcomes import Answer, Outcome
 from mta.providers.base import Outgoing, Provider, ProviderOptions
 
@@ -23,7 +23,6 @@ class Local(Provider):
     def __init__(
         self,
         domain: str,
-        knows: Callable[[str], bool],
         deliver: Callable[[IncomingMail], None],
         name: str = "local",
         options: ProviderOptions | None = None,
@@ -33,15 +32,14 @@ class Local(Provider):
         """
         Args:
             domain: the part after the @ of every account.
-            knows: whether an address has a mailbox here.
-            deliver: files the mail; it has to be durable by the time it returns, and the same id filed once.
+            deliver: files the mail, or raises `NoMailbox`; it has to be durable by the time it returns, and the same
+                id filed once.
             name: what the provider is called on the screen and in the log.
             options: what the operator set.
             clock: the time in seconds since the epoch.
         """
         super().__init__(name, options)
         self._domain = domain.casefold()
-        self._knows = knows
         self._deliver = deliver
         self._clock = clock
 
@@ -54,9 +52,9 @@ class Local(Provider):
         id = f"local-{message.delivery_id}"
         mail = IncomingMail(id, message.sender, message.recipient, message.raw, self._clock())
         try:
-            if not self._knows(message.recipient):
-                return Answer(Outcome.REJECTED_RECIPIENT, f"There is no mailbox {message.recipient} here.")
             self._deliver(mail)
+        except NoMailbox:
+            return Answer(Outcome.REJECTED_RECIPIENT, f"There is no mailbox {message.recipient} here.")
         except Exception:  # whatever filing raises, the mail was not filed, and another time it may be
             log.exception("%s could not file a mail", self.name)
             return Answer(Outcome.UNAVAILABLE, "The mail could not be filed in the mailbox.")

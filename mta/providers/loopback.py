@@ -12,7 +12,7 @@ from mta.addresses import Address, BadAddress, parse_address
 from mta.email import REFERENCES_KEPT
 from mta.fields import Head, read_head
 from mta.headers import address_field, date_field, fold
-from mta.incoming import IncomingMail
+from mta.incoming import IncomingMail, NoMailbox
 from mta.outcomes import Answer, Outcome
 from mta.parsed import message_ids, read_mailboxes
 from mta.providers.base import Outgoing, Provider, ProviderOptions
@@ -60,7 +60,8 @@ class LoopBack(Provider):
         Args:
             name: what the provider is called on the screen and in the log.
             options: what the operator set.
-            deliver: files the mail; it has to be durable by the time it returns, and the same id filed once.
+            deliver: files the mail, or raises `NoMailbox`; it has to be durable by the time it returns, and the same
+                id filed once.
             clock: tells the time in seconds since the epoch.
         """
         super().__init__(name, options)
@@ -79,7 +80,9 @@ class LoopBack(Provider):
             return Answer(Outcome.REJECTED_RECIPIENT, f"The mail cannot come back: {error}.")
         try:
             self._deliver(IncomingMail(mail_id, message.recipient, message.sender, raw, now))
-        except Exception:  # whatever filing raises, the mail was not filed, and another time it may be
+        except NoMailbox:  # a program's address, or one whose account was deleted since
+            return Answer(Outcome.ACCEPTED, "Its sender has no mailbox here that it could come back to.")
+        except Exception:  # whatever else filing raises, the mail was not filed, and another time it may be
             log.exception("%s could not file a mail that came back", self.name)
             return Answer(Outcome.UNAVAILABLE, "The mail could not be filed in the inbox it comes back to.")
         return Answer(Outcome.ACCEPTED, "The mail came back.", provider_id=mail_id)

@@ -13,9 +13,10 @@ from bitmail import frontend
 from bitmail.bitmail import http
 from bitmail.current import SESSION_COOKIE
 from bitmail.rates import Pace, Room, TooSlow, hurried
-from bitmail.routes import HOOKS, LOG_IN
+from bitmail.routes import GUARDED, HOOKS, LOG_IN
 from bitmail.service import Service
-from bitmail.shield import SAFE_METHODS, Shield
+from bitmail.shield import AWAY, SAFE_METHODS, Shield
+from store import Database, StoreUnavailable
 from tests.bitmail.conftest import PASSWORD
 
 ROUTES = [
@@ -35,6 +36,37 @@ def client(service: Service, origins: tuple[str, ...] = ()) -> httpx.AsyncClient
     shield = Shield(http, frontend.CLIENT, origins, service.secret)
     base = origins[0] if origins else "http://mail.test"
     return httpx.AsyncClient(transport=httpx.ASGITransport(shield, raise_app_exceptions=False), base_url=base)
+
+
+def test_anything_when_the_database_is_away_then_a_sentence_says_so_and_when_to_ask_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = service.model.log_in("ada", PASSWORD)[1]
+
+    def away(*_: object, **__: object) -> None:
+        raise StoreUnavailable("gone")
+
+    for name in ("look", "read", "transaction", "write", "write_soon"):
+        monkeypatch.setattr(Database, name, away)
+
+    async def calls() -> None:
+        async with client(service) as asked:
+            asked.cookies.set(SESSION_COOKIE, secret)
+            asked.headers["Authorization"] = f"Bearer {secret}"
+            for path in ("/", *GUARDED, "/_upload"):
+                answer = await asked.request("POST" if path == "/_upload" else "GET", path)
+                assert (answer.status_code, answer.text) == (503, f"{AWAY}\n"), path
+                assert answer.headers["retry-after"] == "5"
+            statuses = set()
+            for method, path in ROUTES:
+                answer = await asked.request(method, path)
+                statuses.add(answer.status_code)
+                if answer.status_code == 503 and path.startswith("/api/") and method != "HEAD":
+                    assert answer.json() == {"error": AWAY}
+            assert 503 in statuses
+            assert 500 not in statuses
+
+    asyncio.run(calls())
 
 
 @pytest.mark.parametrize("origins", [(), ("https://mail.test",)])

@@ -7,7 +7,7 @@ import pytest
 
 from mta.addresses import parse_address, parse_recipients
 from mta.email import Attachment, Email
-from mta.incoming import IncomingMail
+from mta.incoming import IncomingMail, NoMailbox
 from mta.mime import compose, parse
 from mta.outcomes import Outcome
 from mta.providers.base import Outgoing
@@ -99,6 +99,14 @@ def test_bounce_without_sender_is_accepted_and_goes_nowhere() -> None:
     filed: list[IncomingMail] = []
     answer = LoopBack(deliver=filed.append).send(outgoing("bob@example.com", sender=""))
     assert (answer.outcome, filed) == (Outcome.ACCEPTED, [])
+
+
+def test_mail_whose_author_has_no_mailbox_here_is_accepted_since_the_provider_is_well() -> None:
+    def deliver(mail: IncomingMail) -> None:
+        raise NoMailbox(mail.recipient)
+
+    answer = LoopBack(deliver=deliver).send(outgoing("bob@example.com", sender="program@example.com"))
+    assert (answer.outcome, answer.provider_id) == (Outcome.ACCEPTED, "")
 
 
 def test_recipient_that_is_none_is_rejected() -> None:
