@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, RootTransaction
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
 from store.driver import Driver, unavailable
 from store.engine import make_engine, make_looking_engine
@@ -32,7 +32,7 @@ GATHER_SECONDS = 0.0001
 """How long the committing thread waits for one more caller to come back."""
 BATCH_LIMIT = 512
 
-_NO_ANSWER = (OperationalError, InterfaceError)
+_NO_ANSWER = (OperationalError, InterfaceError, InternalError)
 
 
 class _BatchLost(Exception):

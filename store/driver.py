@@ -36,7 +36,8 @@ class Driver:
         """
         self._connection = connection
         self.is_sqlite = dialect.name == "sqlite"
-        self._no_answer = (dialect.loaded_dbapi.OperationalError, dialect.loaded_dbapi.InterfaceError)
+        errors = dialect.loaded_dbapi  # an internal one is how PostgreSQL says that it waited for us too long
+        self._no_answer = (errors.OperationalError, errors.InterfaceError, errors.InternalError)
 
     @classmethod
     def below(cls, connection: Connection) -> Driver:

@@ -30,8 +30,28 @@ SQLITE_PRAGMAS = (
     f"cache_size=-{CACHE_KIB}",
 )
 
-# psycopg would prepare each statement after five uses, and the generic plans are bad for the store.
-_PSYCOPG = {"prepare_threshold": None}
+SILENCE = 5.0
+"""Seconds for which PostgreSQL waits for a client within a transaction. A host that was cut off, or lost its power,
+says nothing any more, and must not hold for hours what the others wait for, such as the lock of the store's writes."""
+
+_DEAD = "tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+"""How PostgreSQL finds out that a client is gone which asked for nothing, and gives its place to others."""
+
+
+def _psycopg(url: str) -> dict[str, Any]:
+    """How to connect to PostgreSQL, as far as the URL does not say."""
+    wanted = {
+        "connect_timeout": 5,
+        # The same on our side: a server that lost its power is noticed within half a minute.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+        "options": f"-c idle_in_transaction_session_timeout={SILENCE * 1000:.0f} -c {_DEAD}",
+    }
+    said = make_url(url).query
+    # psycopg would prepare each statement after five uses, and the generic plans are bad for the store.
+    return {"prepare_threshold": None} | {name: value for name, value in wanted.items() if name not in said}
 
 
 def make_looking_engine(engine: Engine, url: str) -> Engine:
@@ -40,7 +60,7 @@ def make_looking_engine(engine: Engine, url: str) -> Engine:
         return engine
     # Connections of their own, because to turn one between the two uses costs as much as a lookup.
     looking = create_engine(
-        url, connect_args=_PSYCOPG, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, pool_size=8
+        url, connect_args=_psycopg(url), isolation_level="AUTOCOMMIT", pool_reset_on_return=None, pool_size=8
     )
     event.listen(looking, "checkout", _leave_if_cut)
     return looking
@@ -49,7 +69,7 @@ def make_looking_engine(engine: Engine, url: str) -> Engine:
 def make_engine(url: str) -> Engine:
     """The engine for reading and writing, configured so that what is committed is durable."""
     if make_url(url).get_backend_name() != "sqlite":
-        engine = create_engine(url, connect_args=_PSYCOPG, pool_size=8)
+        engine = create_engine(url, connect_args=_psycopg(url), pool_size=8)
         event.listen(engine, "checkout", _leave_if_cut)
         return engine
     path = make_url(url).database

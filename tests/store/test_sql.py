@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import Connection, event, select, text
 
-from store import ANY, Database, DatabaseClosed, SqlStore, StoreUnavailable
+from store import ANY, Database, DatabaseClosed, SqlStore, StoreUnavailable, engine
 from store.driver import Driver
 from store.tables import answers, chunks
+from store.writer import _LOCK as STORE_LOCK
 from tests.store.steps import steps_of
 
 
@@ -264,6 +265,24 @@ def test_postgres_when_a_connection_is_cut_while_one_looks_then_looked_again_and
     with pytest.raises(StoreUnavailable):
         postgres_database.look(look_in_vain)
     assert looks == [0, 1, 2, 3]
+
+
+def test_postgres_when_a_host_falls_silent_in_the_middle_of_a_write_then_the_others_do_not_wait_for_long(
+    postgres_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "SILENCE", 0.5)
+    silent = Database(postgres_database.url.render_as_string(hide_password=False))
+    store = SqlStore(postgres_database)
+
+    def fall_silent() -> None:
+        with silent.transaction() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": STORE_LOCK})
+            assert store.put_if_absent({"kind": "mail"}, {"kind": "mail"})[1]
+
+    with pytest.raises(StoreUnavailable):
+        fall_silent()
+    assert SqlStore(silent).count({"kind": "mail"}) == 1  # once it speaks again
+    silent.close()
 
 
 def test_write_when_database_is_closed_then_refused(new_database: Database) -> None:
