@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 
 import httpx
 
 PASSWORD = "correct horse battery"
 MOST_RECIPIENTS = 4
+AWAY = (502, 503, 504)
+"""Answers of a service, or a proxy before it, that something is away now; any other is one that it stands by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +76,13 @@ class Client:
     def _send(self, key: str, recipients: tuple[str, ...]) -> str | None:
         """The submission, once the service says that it took the mail; None when the time is over."""
         path, mail = self._request(key, recipients)
-        while True:
-            answer = self._post(path, json=mail, headers={"Idempotency-Key": key})
-            if answer is None:
-                return None
-            if answer.status_code == 202:
-                return str(answer.json()["submission"])
-            if answer.status_code < 500:
-                self.faults.append(f"{key}: {answer.status_code} {answer.text[:200]}")
-                return None
-            self.asked_again += 1
-            self._abort.wait(0.05)
+        answer = self._post(path, json=mail, headers={"Idempotency-Key": key})
+        if answer is None:
+            return None
+        if answer.status_code != 202:
+            self.faults.append(f"{key}: {answer.status_code} {answer.text[:200]}")
+            return None
+        return str(answer.json()["submission"])
 
     def _request(self, key: str, recipients: tuple[str, ...]) -> tuple[str, dict[str, object]]:
         """Where a mail is handed in, and as what."""
@@ -98,11 +97,12 @@ class Client:
         self._http.headers["Authorization"] = f"Bearer {answer.json()['session']}"
 
     def _post(self, path: str, **words: object) -> httpx.Response | None:
-        """The answer, however often it takes; None when the time is over."""
+        """The answer of a service that is well, however often it takes; None when the time is over."""
         while not self._abort.is_set():
-            try:
-                return self._http.post(path, **words)  # type: ignore[arg-type]
-            except httpx.TransportError:
-                self.asked_again += 1
-                self._abort.wait(0.05)
+            with suppress(httpx.TransportError):
+                answer = self._http.post(path, **words)  # type: ignore[arg-type]
+                if answer.status_code not in AWAY:
+                    return answer
+            self.asked_again += 1
+            self._abort.wait(0.05)
         return None
