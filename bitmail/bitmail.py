@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import reflex as rx
+from reflex_base.event.context import EventContext
 from reflex_base.event.processor.event_processor import QueueShutDown
 from reflex_components_core.core._upload import upload
 from starlette.types import ASGIApp
@@ -25,7 +26,7 @@ from bitmail.monitor import Monitor
 from bitmail.operations import Operations
 from bitmail.pages import compose, contacts, login, mailbox, ops, settings, shell
 from bitmail.pages.words import _, on_document
-from bitmail.shield import Shield
+from bitmail.shield import UNAVAILABLE, Shield
 from bitmail.state.arrival import ArrivalState
 from bitmail.state.language import LanguageState
 from bitmail.state.login import LogInState
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 
 OPERATORS_LOOK = 2.0
 """Seconds between two looks of an operator's page, while something happens."""
+_closing: set[asyncio.Task[None]] = set()
 
 
 def shielded(inner: ASGIApp) -> ASGIApp:
@@ -86,7 +88,17 @@ class BeforeTheEnd(logging.Filter):
 
 
 def failed(exception: Exception) -> None:
-    """An event could not be handled; its traceback is for the log, never for the page."""
+    """An event could not be handled; its traceback is for the log, never for the page.
+
+    While the database is away the page loses its connection, and gets it back with the database: so it says what it
+    says where the server is away, which comes to the same for the person, and goes on as it does then.
+    """
+    if isinstance(exception, UNAVAILABLE):
+        log.warning("an event could not be handled: %s", exception)
+        closing = asyncio.create_task(service().pages.reconnect(EventContext.get().token))
+        _closing.add(closing)  # the loop itself keeps no task
+        closing.add_done_callback(_closing.discard)
+        return
     log.error("an event could not be handled", exc_info=exception)
 
 

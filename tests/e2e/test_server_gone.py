@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.e2e.server import Server
 from tests.e2e.test_the_whole_path import compose, log_in
+from tests.store import postgres
 
 
 def test_the_page_says_that_the_server_is_gone_and_goes_on_by_itself_with_what_was_typed(
@@ -40,3 +41,28 @@ def test_the_page_says_that_the_server_is_gone_and_goes_on_by_itself_with_what_w
     expect(deliveries.get_by_text("sent", exact=True)).to_have_count(3, timeout=20_000)
     page.close()
     server.stop()
+
+
+def test_the_page_when_the_database_is_away_then_says_so_and_goes_on_by_itself(
+    browser: Browser, var: Path
+) -> None:
+    with postgres.private_postgres("fsync=off") as url:
+        server = Server(var, BITMAIL_DATABASE_URL=url)
+        server.start()
+        page = browser.new_page()
+        log_in(page, server.url, "ada")
+        compose(page, "grace@example.com", "Plans", "Written before")
+        away = page.get_by_role("alert").filter(has_text="The server does not answer")
+        postgres.stop(postgres.folder_of(url))
+        page.get_by_role("link", name="Archive").click()
+        expect(away).to_be_visible()
+        message = page.get_by_role("textbox", name="Message")
+        message.press_sequentially(" and while it is away")
+        postgres.start(postgres.folder_of(url))
+        expect(away).to_be_hidden(timeout=60_000)
+        expect(message).to_have_value("Written before and while it is away")
+        page.get_by_role("button", name="Send", exact=True).click()
+        deliveries = page.get_by_role("list", name="Deliveries").get_by_role("listitem")
+        expect(deliveries.get_by_text("sent", exact=True)).to_have_count(1)
+        page.close()
+        server.stop()
