@@ -47,7 +47,7 @@ class Server:
         )
         self._looked_at = threading.Event()
         self._serves = False
-        self._reader = threading.Thread(target=self._read, args=(self._looked_at,))
+        self._reader = threading.Thread(target=self._read, args=(self._looked_at,), daemon=True)
         self._reader.start()
 
     def is_ready(self) -> bool:
