@@ -20,7 +20,7 @@ LOG = logging.getLogger(__name__)
 
 IDLE_SECONDS = 30.0
 """How long a thread without work stays."""
-PATIENCE = 0.008
+PATIENCE = 0.002
 """Seconds in which starts gather for one commit while the providers have enough to do."""
 
 

@@ -36,7 +36,7 @@ STALE_SECONDS = 5.0
 QUIT_SECONDS = 2.0
 
 LINE_END = re.compile(rb"\r\n|\r|\n")
-LEADING_DOT = re.compile(rb"(?:(?<=\n)|\A)\.")
+PLAIN_XTEXT = re.compile(r"[!-*,-<>-~]*")
 QUEUED_AS = re.compile(r"queued as ([\w.-]+)", re.IGNORECASE)
 BEFORE_MAIL = (Stage.MAIL, Stage.RCPT, Stage.DATA)
 """Stages at which nothing of the mail itself was sent yet."""
@@ -210,7 +210,7 @@ class SMTP(Provider):
             if not (reply.code == 354 if stage is Stage.DATA else reply.is_positive):
                 return self._ended(connection, judge(stage, reply, self._clock()), reply.code)
         connection.stage = Stage.BODY
-        written = LEADING_DOT.sub(b"..", raw) + b".\r\n"
+        written = _stuffed(raw) + b".\r\n"
         connection.send(written[:-SEND_OCTETS])
         connection.stage = Stage.FINAL
         connection.send(written[-SEND_OCTETS:])
@@ -309,6 +309,8 @@ def _parameters(connection: SmtpConnection, message: Outgoing, raw: bytes) -> st
 
 def _xtext(text: str) -> str:
     """RFC 3461 section 4."""
+    if PLAIN_XTEXT.fullmatch(text):
+        return text
     return "".join(
         chr(octet) if 0x21 <= octet <= 0x7E and octet not in b"+=" else f"+{octet:02X}"
         for octet in text.encode()
@@ -320,6 +322,12 @@ def _wire_lines(raw: bytes) -> bytes:
     if not raw.count(b"\r\n") == raw.count(b"\n") == raw.count(b"\r"):
         raw = LINE_END.sub(b"\r\n", raw)
     return raw if raw.endswith(b"\r\n") else raw + b"\r\n"
+
+
+def _stuffed(raw: bytes) -> bytes:
+    """RFC 5321 section 4.5.2: a line that begins with a dot gets another, since one alone ends the mail."""
+    stuffed = raw.replace(b"\n.", b"\n..")
+    return b"." + stuffed if raw.startswith(b".") else stuffed
 
 
 def _is_path(address: str) -> bool:

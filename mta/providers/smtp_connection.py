@@ -372,4 +372,6 @@ def _base64(text: str) -> str:
 
 def _printable(octets: bytes) -> str:
     text = octets.decode("utf-8", "replace")
-    return "".join(character if character.isprintable() else " " for character in text).strip()
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return text.strip()
