@@ -15,14 +15,14 @@ import pytest
 from bitmail.audit import Action
 from bitmail.current import SESSION_COOKIE
 from bitmail.door import Client
-from bitmail.errors import LogInRefused, NoSuchMail, Refused
+from bitmail.errors import LogInRefused, Refused
 from bitmail.mailboxes import MailboxName
 from bitmail.preferences import Density, Editor, Images, Listing, Preferences, Theme
 from bitmail.service import Service
 from bitmail.state.arrival import ArrivalState
 from bitmail.state.settings import SettingsState
 from bitmail.tokens import Scope
-from mta.incoming import IncomingMail
+from mta.incoming import IncomingMail, NoMailbox
 from mta.outcomes import Status
 from tests.bitmail.conftest import PASSWORD
 from tests.bitmail.test_controller import browser, merged
@@ -151,7 +151,7 @@ def test_a_deleted_account_leaves_nothing_but_its_taken_name(service: Service, a
     for password in (PASSWORD, "another horse battery"):
         with pytest.raises(LogInRefused):
             model.log_in("ada", password)
-    with pytest.raises(NoSuchMail):
+    with pytest.raises(NoMailbox):
         arrive(service, "ada", b"Subject: late\r\n\r\nx", 2)
     assert len(model.mailboxes.page("eve", MailboxName.INBOX).mails) == 1
     assert model.tokens.of("eve")
