@@ -4,6 +4,7 @@ HTTP sets a cookie that scripts cannot read.
 
 from __future__ import annotations
 
+from starlette.background import BackgroundTask
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
@@ -188,6 +189,10 @@ async def _let_in(entered: Entered, request: Request, form: FormData) -> Respons
     let_in(answer, entered, request)
     answer.delete_cookie(REFUSAL_COOKIE)
     answer.delete_cookie(TICKET_COOKIE)
+    if page := str(form.get(STAYS, ""))[:100]:
+        # Once the browser has the cookies, which it keeps before it shows the answer. A page of another host, or one
+        # that was quicker, asks for this itself when the answer is there.
+        answer.background = BackgroundTask(service().pages.reconnect, page)
     return answer
 
 

@@ -47,7 +47,7 @@ NEXT = "next"
 ZONE = "zone"
 """The form's field of the browser's time zone."""
 STAYS = "stays"
-"""The form's field that says whether the page stays, and a frame of it takes the answer."""
+"""The form's field that says which page stays while a frame of it takes the answer; empty where none does."""
 HOOKS = "/hooks"
 """Where providers call, each at a place of its own below."""
 

@@ -78,12 +78,14 @@ def staying_form(*content: rx.Component, action: str) -> rx.Component:
         content: what is in it.
         action: where it is sent to.
     """
-    stays = rx.State.is_hydrated
+    stays = rx.State.is_hydrated & (LogInState.token != "")
     for window in COMPOSERS:
         stays &= window.window == ""
     return PostForm.create(
         *content,
-        rx.el.input(type="hidden", name=routes.STAYS, value=rx.cond(stays, "1", ""), read_only=True),
+        rx.el.input(
+            type="hidden", name=routes.STAYS, value=rx.cond(stays, LogInState.token, ""), read_only=True
+        ),
         action=action,
         method="post",
         target=rx.cond(stays, ANSWER, "_self"),

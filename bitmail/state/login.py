@@ -22,6 +22,7 @@ class LogInState(rx.State):
     reason: str = ""
     domain: str = ""
     invitation: str = ""
+    token: str = ""
     page: str = ""
     is_asked: bool = False
     needs_code: bool = False
@@ -35,6 +36,7 @@ class LogInState(rx.State):
         page = routes.own_page(self.router.url.query_parameters.get(routes.NEXT, ""))
         if await session_of(self.router.headers.cookie):
             return rx.redirect(page or routes.INBOX, replace=True)
+        self.token = self.router.session.client_token
         speak(preferred(self.router.headers.accept_language))
         (await self.get_state(LanguageState))._take()
         refusal = Refusal.decoded(cookie(self.router.headers.cookie, REFUSAL_COOKIE)) or Refusal("", "")
@@ -53,6 +55,8 @@ class LogInState(rx.State):
     @rx.event
     async def answered(self) -> None:
         """The form was answered, and the browser has the cookies of the answer, which only a new connection shows."""
+        if await session_of(self.router.headers.cookie):
+            return  # who was let in has one already
         await service().pages.reconnect(self.router.session.client_token)
 
     @rx.event

@@ -22,7 +22,7 @@ from bitmail.errors import LogInRefused, Refused
 from bitmail.mailboxes import MailboxName
 from bitmail.passwords import COMMON
 from bitmail.refusal import REFUSAL_COOKIE
-from bitmail.service import Service
+from bitmail.service import NoPages, Service
 from bitmail.shield import BODY_LIMIT, Shield
 from bitmail.tokens import Scope, Tokens
 from bitmail.version import version
@@ -187,9 +187,17 @@ def test_the_log_in_form_gives_a_cookie_or_says_why_not(api: Api) -> None:
 def test_a_page_that_stays_gets_an_answer_for_its_frame_and_a_session_begins_in_the_browsers_zone(
     api: Api, service: Service
 ) -> None:
+    reconnected: list[str] = []
+
+    class Pages(NoPages):
+        async def reconnect(self, token: str) -> None:
+            reconnected.append(token)
+
+    service.pages = Pages()
+
     async def calls() -> None:
         async with api() as client:
-            typed = {"name": "ada", "password": PASSWORD, "stays": "1"}
+            typed = {"name": "ada", "password": PASSWORD, "stays": "its token"}
             for given, kept in (("Asia/Tokyo", "Asia/Tokyo"), ("Mars/Olympus", "UTC")):
                 refused = await client.post("/enter", data=typed | {"password": "no"})
                 entered = await client.post("/enter", data=typed | {"zone": given})
@@ -199,6 +207,8 @@ def test_a_page_that_stays_gets_an_answer_for_its_frame_and_a_session_begins_in_
                     policy = "default-src 'none'; frame-ancestors 'self'"
                     assert answer.headers["content-security-policy"] == policy
                 assert REFUSAL_COOKIE in refused.cookies
+                assert reconnected.pop() == "its token"
+                assert not reconnected, "who was refused is still who they were"
                 session = service.model.sessions.find(client.cookies[SESSION_COOKIE])
                 assert session is not None
                 assert session.zone == kept
