@@ -81,7 +81,10 @@ class Dispatcher:
         """Look into the spool now: something was submitted."""
         with self._work.lock:
             self._woken = True
-            self._work.changed.notify()
+            if (
+                not self._work.is_sated()
+            ):  # else nothing more is claimed before an answer comes, which wakes it
+                self._work.changed.notify()
 
     def tell_sending(self, claim: Claim, at: float) -> None:
         """Tell that an attempt, already written down, is about to be made."""
@@ -130,7 +133,7 @@ class Dispatcher:
                     break
                 work.changed.wait(left)
             # While the providers have enough to do, results gather for one commit.
-            while not (self._woken or work.is_over()):
+            while not (work.is_over() or (self._woken and not work.is_sated())):
                 turn = self._settings.turn if work.is_busy() else SHORTEST_TURN
                 if (left := self._last_turn + turn - time.monotonic()) <= 0:
                     break

@@ -152,6 +152,13 @@ class Work:
         with self.lock:
             return bool(self._waiting and self._runs)
 
+    def is_sated(self) -> bool:
+        """Whether no provider has room, and more is claimed for when one has."""
+        with self.lock:
+            return (
+                self.is_busy() and min(self._schedule.room(self._now(), time.monotonic()), self._free()) <= 0
+            )
+
     def is_in_trouble(self) -> bool:
         """Whether the spool could not be reached the last time."""
         with self.lock:
