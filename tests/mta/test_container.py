@@ -272,6 +272,33 @@ def test_listener_when_it_leaves_then_it_hears_no_more(station: Start) -> None:
     assert len(heard) == before
 
 
+def test_submit_when_providers_are_full_then_it_waits_without_a_turn_of_its_own(
+    station: Start, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn, turns = Leases.turn, []
+
+    def watched(leases: Leases, *words: Any, **more: Any) -> Turned:
+        turns.append(time.monotonic())
+        return turn(leases, *words, **more)
+
+    monkeypatch.setattr(Leases, "turn", watched)
+    smtp = Scripted("smtp", concurrency=1)
+    smtp.hold()
+    sending = station(smtp, settings=ContainerSettings(poll=60.0))
+    submissions = [sending.submit() for _ in range(3)]
+    smtp.wait_for_calls(1)
+    wait_until(lambda: held(database) >= 2)
+    time.sleep(0.1)  # what these three made it do is done
+    before = len(turns)
+    for _ in range(20):
+        submissions.append(sending.submit())
+        time.sleep(0.005)
+    assert len(turns) == before
+    smtp.release()
+    for submission in submissions:
+        sending.wait_for(submission, Status.SENT)
+
+
 def test_claim_when_providers_are_full_then_no_more_than_room_and_a_few(
     station: Start, database: Database
 ) -> None:
