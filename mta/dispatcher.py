@@ -81,10 +81,8 @@ class Dispatcher:
         """Look into the spool now: something was submitted."""
         with self._work.lock:
             self._woken = True
-            if (
-                not self._work.is_sated()
-            ):  # else nothing more is claimed before an answer comes, which wakes it
-                self._work.changed.notify()
+            if not self._work.is_sated():
+                self._work.changed.notify()  # else an answer comes before any claim, and wakes it
 
     def tell_sending(self, claim: Claim, at: float) -> None:
         """Tell that an attempt, already written down, is about to be made."""

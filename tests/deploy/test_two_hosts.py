@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from playwright.sync_api import expect
@@ -13,6 +14,7 @@ from deploy.remote import connected
 from tests.deploy import page as manual
 from tests.deploy.conftest import Browse, Stage
 from tests.deploy.load import Script, load
+from tests.deploy.machines import Machine
 from tests.deploy.project import DOMAIN, PASSPHRASE, SEALED
 from tests.e2e.test_the_whole_path import PASSWORD, compose, log_in
 from tests.mta.scripted import wait_until
@@ -122,8 +124,10 @@ def test_a_host_when_its_link_is_down_then_nothing_is_deployed_and_the_other_ser
     before = serving(stage)
     machines["web2"].plug(plugged=False)
     try:
-        refused = project.fab("rollback", "--stage", "bitlab", "--tag", "r1")
-        status = project.fab("status", "--stage", "bitlab")
+        with ThreadPoolExecutor() as both:  # each waits for the host that is away
+            asked = both.submit(project.fab, "rollback", "--stage", "bitlab", "--tag", "r1")
+            status = project.fab("status", "--stage", "bitlab")
+            refused = asked.result()
     finally:
         machines["web2"].plug(plugged=True)
     assert refused.returncode == status.returncode == 1
@@ -223,8 +227,8 @@ def test_a_deploy_when_something_is_in_no_commit_then_is_refused(stage: Stage) -
 
 def test_hosts_when_switched_off_and_on_then_come_back_with_the_passphrase(stage: Stage) -> None:
     machines = [stage.lab.machines[name] for name in ("web1", "web2")]
-    for machine in machines:
-        machine.power_off()
+    with ThreadPoolExecutor() as both:
+        list(both.map(Machine.power_off, machines))
     away = stage.project.fab("status", "--stage", "bitlab")
     for machine in machines:
         machine.boot()
