@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import reflex as rx
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from reflex_base.event.context import EventContext
 from reflex_base.event.processor.event_processor import QueueShutDown
 from reflex_components_core.core._upload import upload
@@ -90,12 +92,12 @@ class BeforeTheEnd(logging.Filter):
 def failed(exception: Exception) -> None:
     """An event could not be handled; its traceback is for the log, never for the page.
 
-    While the database is away the page loses its connection, and gets it back with the database: so it says what it
+    While the database or Redis is away the page loses its connection, and gets it back with them: so it says what it
     says where the server is away, which comes to the same for the person, and goes on as it does then.
     """
-    if isinstance(exception, UNAVAILABLE):
+    if isinstance(exception, (*UNAVAILABLE, RedisConnectionError, RedisTimeoutError)):
         log.warning("an event could not be handled: %s", exception)
-        closing = asyncio.create_task(service().pages.reconnect(EventContext.get().token))
+        closing = asyncio.create_task(service().pages.cut_off(EventContext.get().token))
         _closing.add(closing)  # the loop itself keeps no task
         closing.add_done_callback(_closing.discard)
         return

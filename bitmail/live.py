@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from contextvars import Context
 
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 CALM = 0.05
 """Seconds in which changes are gathered before a page is told."""
+AWAY = 2.0
+"""Seconds for which no page may connect after something that all of them need was away."""
 
 
 class Live:
@@ -39,6 +42,7 @@ class Live:
         self._loop = loop
         self._pages: defaultdict[str, set[str]] = defaultdict(set)
         self._told: set[str] = set()
+        self._away_until = 0.0
 
     def join(self, user: str, token: str) -> None:
         """A page of this person is open, and about to look."""
@@ -55,6 +59,15 @@ class Live:
             # Its end is asked for where engineio looks for it: what is queued goes out first, and the page is not
             # told to stay away.
             await connection.queue.put(None)
+
+    async def cut_off(self, token: str) -> None:
+        """Close a page's connection, since what all pages need is away; it connects anew once it may."""
+        self._away_until = time.monotonic() + AWAY
+        await self.reconnect(token)
+
+    def may_connect(self) -> bool:
+        """Whether a page that connects now is of use."""
+        return time.monotonic() >= self._away_until
 
     def changed(self, user: str) -> None:
         """Something of this person's changed; may be called from any thread."""

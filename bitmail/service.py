@@ -73,6 +73,12 @@ class OpenPages(Protocol):
     async def reconnect(self, token: str) -> None:
         """Have a page connect anew, as who its browser has become."""
 
+    async def cut_off(self, token: str) -> None:
+        """Close a page's connection, since what all pages need is away."""
+
+    def may_connect(self) -> bool:
+        """Whether a page that connects now is of use."""
+
 
 class NoPages:
     """Where nobody looks."""
@@ -82,6 +88,13 @@ class NoPages:
 
     async def reconnect(self, token: str) -> None:
         """Nothing is connected."""
+
+    async def cut_off(self, token: str) -> None:
+        """Nothing is connected."""
+
+    def may_connect(self) -> bool:
+        """Nothing is away."""
+        return True
 
 
 class Service:

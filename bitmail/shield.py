@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bitmail.current import SESSION_COOKIE, cookie, session_of
+from bitmail.current import SESSION_COOKIE, cookie, service, session_of
 from bitmail.dressing import AS_BUILT, dressed, look_of, packed, with_words
 from bitmail.packets import is_fit
 from bitmail.rates import Room, TooSlow, hurried, paced
@@ -127,8 +127,8 @@ class Shield:
         if scope["type"] == "websocket":
             session = await session_of(headers.get("cookie", ""))
             with self._room.entered(session.id if session else 0) as has_room:
-                if not has_room:
-                    await _refuse(_too_many(), scope, receive, send)
+                if not has_room or not service().pages.may_connect():
+                    await _refuse(_too_many() if has_room else database_away(), scope, receive, send)
                     return
                 await self._app(scope, paced(receive, time.monotonic, is_fit), send)
             return

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +20,7 @@ from tests.deploy import page
 from tests.deploy.debian import bare_root, why_not
 from tests.deploy.machines import NETWORK, Lab, in_memory, lab
 from tests.deploy.project import DOMAIN, Project, clone
+from tests.redis_server import redis_server
 from tests.store.postgres import private_postgres
 
 expect.set_options(timeout=20_000)
@@ -86,7 +85,7 @@ def hosts() -> Iterator[Stage]:
         with (
             lab(folder, lower.result(), HOSTS, page.ACCOUNT) as made,
             private_postgres(*network) as url,
-            redis(made.here),
+            redis_server(made.here, 6379, "PASSWORD"),
         ):
             settings = page.SETTINGS | {
                 "BITMAIL_DOMAIN": DOMAIN,
@@ -141,18 +140,3 @@ def browse(stage: Stage) -> Iterator[Browse]:
             return page
 
         yield open_page
-
-
-@contextmanager
-def redis(address: str) -> Iterator[None]:
-    """A Redis server of our own, with the password that the page gives it."""
-    if not shutil.which("redis-server"):
-        for words in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", "redis-server"]):
-            subprocess.run(["apt-get", *words], check=True, stdin=subprocess.DEVNULL)
-    words = ["redis-server", "--bind", address, "--port", "6379", "--save", "", "--requirepass", "PASSWORD"]
-    server = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        server.terminate()
-        server.wait()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import closing
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.server import Server
 from tests.e2e.test_the_whole_path import compose, log_in
+from tests.redis_server import redis_server
 from tests.store import postgres
 
 
@@ -59,6 +62,32 @@ def test_the_page_when_the_database_is_away_then_says_so_and_goes_on_by_itself(
         message = page.get_by_role("textbox", name="Message")
         message.press_sequentially(" and while it is away")
         postgres.start(postgres.folder_of(url))
+        expect(away).to_be_hidden(timeout=60_000)
+        expect(message).to_have_value("Written before and while it is away")
+        page.get_by_role("button", name="Send", exact=True).click()
+        deliveries = page.get_by_role("list", name="Deliveries").get_by_role("listitem")
+        expect(deliveries.get_by_text("sent", exact=True)).to_have_count(1)
+        page.close()
+        server.stop()
+
+
+def test_the_page_when_redis_is_away_and_comes_back_empty_then_says_so_and_nothing_typed_is_lost(
+    browser: Browser, var: Path
+) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    server = Server(var, BITMAIL_REDIS_URL=f"redis://127.0.0.1:{port}/0")
+    with redis_server("127.0.0.1", port):
+        server.start()
+        page = browser.new_page()
+        log_in(page, server.url, "ada")
+        compose(page, "grace@example.com", "Plans", "Written before")
+    away = page.get_by_role("alert").filter(has_text="The server does not answer")
+    page.get_by_role("link", name="Archive").click()
+    expect(away).to_be_visible()
+    message = page.get_by_role("textbox", name="Message")
+    message.press_sequentially(" and while it is away")
+    with redis_server("127.0.0.1", port):
         expect(away).to_be_hidden(timeout=60_000)
         expect(message).to_have_value("Written before and while it is away")
         page.get_by_role("button", name="Send", exact=True).click()
