@@ -4,6 +4,8 @@ HTTP sets a cookie that scripts cannot read.
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.background import BackgroundTask
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -44,6 +46,8 @@ FOR_A_FRAME = {
 }
 """The headers of an answer that a frame of our own page takes."""
 _YEAR = 366 * 86_400
+AGAIN = 0.5
+"""Seconds after which a page that was let in and is still nobody's is made to connect anew again."""
 
 
 async def enter(request: Request) -> Response:
@@ -185,15 +189,22 @@ def _set_cookie(answer: Response, name: str, value: str, age: int, request: Requ
 
 async def _let_in(entered: Entered, request: Request, form: FormData) -> Response:
     await _close_session(request)
-    answer = _onward(own_page(str(form.get("next", ""))) or INBOX, form)
+    page = str(form.get(STAYS, ""))[:100]
+    is_here = service().pages.is_open(page)
+    answer = _onward(own_page(str(form.get("next", ""))) or INBOX, form, is_led=is_here)
     let_in(answer, entered, request)
     answer.delete_cookie(REFUSAL_COOKIE)
     answer.delete_cookie(TICKET_COOKIE)
-    if page := str(form.get(STAYS, ""))[:100]:
-        # Once the browser has the cookies, which it keeps before it shows the answer. A page of another host, or one
-        # that was quicker, asks for this itself when the answer is there.
-        answer.background = BackgroundTask(service().pages.reconnect, page)
+    if is_here:
+        answer.background = BackgroundTask(_lead_on, page)
     return answer
+
+
+async def _lead_on(page: str) -> None:
+    """Have a page connect anew, and once more should it do so before its browser has the cookies of the answer."""
+    await service().pages.reconnect(page)
+    await asyncio.sleep(AGAIN)
+    await service().pages.reconnect(page)
 
 
 async def _close_session(request: Request) -> None:
@@ -202,10 +213,16 @@ async def _close_session(request: Request) -> None:
         await off_loop(service().model.log_out, secret)
 
 
-def _onward(page: str, form: FormData) -> Response:
-    """The answer that leads to a page. A log-in page that stays finds its way there by the answer's cookies."""
+def _onward(page: str, form: FormData, *, is_led: bool = False) -> Response:
+    """The answer that leads to a page. A log-in page that stays finds its way there by the answer's cookies.
+
+    Args:
+        page: where to.
+        form: as it was sent.
+        is_led: whether the page is made to connect anew, and need not ask for it.
+    """
     if form.get(STAYS):
-        return HTMLResponse('<!doctype html><body data-answer="1">', headers=FOR_A_FRAME)
+        return HTMLResponse(f'<!doctype html><body data-answer="{"" if is_led else 1}">', headers=FOR_A_FRAME)
     return RedirectResponse(page, 303)
 
 

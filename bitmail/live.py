@@ -83,7 +83,7 @@ class Live:
             self._loop.call_later(CALM, self._tell, user, token)
 
     def _tell(self, user: str, token: str) -> None:
-        if not self._is_open(token):
+        if not self.is_open(token):
             self._told.discard(token)
             self._pages[user].discard(token)
             if not self._pages[user]:
@@ -96,6 +96,7 @@ class Live:
         with self._app.set_contexts():
             await self._app.event_processor.enqueue(token, Event(name=self._refresh, payload={}))
 
-    def _is_open(self, token: str) -> bool:
+    def is_open(self, token: str) -> bool:
+        """Whether a page is connected to this process."""
         namespace = self._app.event_namespace
         return namespace is not None and token in namespace.token_to_sid

@@ -70,6 +70,9 @@ class OpenPages(Protocol):
     def join(self, user: str, token: str) -> None:
         """A page of this person is open, and about to look."""
 
+    def is_open(self, token: str) -> bool:
+        """Whether a page is connected to this process."""
+
     async def reconnect(self, token: str) -> None:
         """Have a page connect anew, as who its browser has become."""
 
@@ -85,6 +88,10 @@ class NoPages:
 
     def join(self, user: str, token: str) -> None:
         """Nothing to follow."""
+
+    def is_open(self, token: str) -> bool:
+        """None is."""
+        return False
 
     async def reconnect(self, token: str) -> None:
         """Nothing is connected."""

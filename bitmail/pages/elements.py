@@ -95,7 +95,7 @@ class KeyListener(WindowEventListener):
 
 
 def _is_answer(event: rx.Var[Any]) -> rx.Var[bool]:
-    """Whether what came is an answer of ours, and not the nothing with which a frame begins."""
+    """Whether what came is an answer of ours that the page has to act on, and not the nothing a frame begins with."""
     return rx.Var(_js_expr=f"Boolean({event!s}.target.contentDocument?.body?.dataset.answer)", _var_type=bool)
 
 

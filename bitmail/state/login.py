@@ -55,8 +55,6 @@ class LogInState(rx.State):
     @rx.event
     async def answered(self) -> None:
         """The form was answered, and the browser has the cookies of the answer, which only a new connection shows."""
-        if await session_of(self.router.headers.cookie):
-            return  # who was let in has one already
         await service().pages.reconnect(self.router.session.client_token)
 
     @rx.event

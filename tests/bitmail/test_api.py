@@ -14,7 +14,7 @@ from sqlalchemy import text
 from starlette import types
 from starlette.types import Message, Receive, Send
 
-from bitmail import frontend
+from bitmail import forms, frontend
 from bitmail.accounts import WRONG_NOW
 from bitmail.current import SESSION_COOKIE
 from bitmail.door import PER_ACCOUNT, Client
@@ -185,15 +185,19 @@ def test_the_log_in_form_gives_a_cookie_or_says_why_not(api: Api) -> None:
 
 
 def test_a_page_that_stays_gets_an_answer_for_its_frame_and_a_session_begins_in_the_browsers_zone(
-    api: Api, service: Service
+    api: Api, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reconnected: list[str] = []
 
     class Pages(NoPages):
+        def is_open(self, token: str) -> bool:
+            return token == "its token"
+
         async def reconnect(self, token: str) -> None:
             reconnected.append(token)
 
     service.pages = Pages()
+    monkeypatch.setattr(forms, "AGAIN", 0.0)
 
     async def calls() -> None:
         async with api() as client:
@@ -201,17 +205,21 @@ def test_a_page_that_stays_gets_an_answer_for_its_frame_and_a_session_begins_in_
             for given, kept in (("Asia/Tokyo", "Asia/Tokyo"), ("Mars/Olympus", "UTC")):
                 refused = await client.post("/enter", data=typed | {"password": "no"})
                 entered = await client.post("/enter", data=typed | {"zone": given})
-                for answer in (refused, entered):
-                    assert (answer.status_code, answer.text) == (200, '<!doctype html><body data-answer="1">')
+                for answer, asks in ((refused, "1"), (entered, "")):
+                    frame = f'<!doctype html><body data-answer="{asks}">'
+                    assert (answer.status_code, answer.text) == (200, frame)
                     assert answer.headers["x-frame-options"] == "SAMEORIGIN"
                     policy = "default-src 'none'; frame-ancestors 'self'"
                     assert answer.headers["content-security-policy"] == policy
                 assert REFUSAL_COOKIE in refused.cookies
-                assert reconnected.pop() == "its token"
+                assert {reconnected.pop(), reconnected.pop()} == {"its token"}
                 assert not reconnected, "who was refused is still who they were"
                 session = service.model.sessions.find(client.cookies[SESSION_COOKIE])
                 assert session is not None
                 assert session.zone == kept
+            elsewhere = await client.post("/enter", data=typed | {"stays": "of another host"})
+            assert 'data-answer="1"' in elsewhere.text
+            assert not reconnected
 
     asyncio.run(calls())
 
