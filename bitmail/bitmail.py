@@ -40,7 +40,6 @@ log = logging.getLogger(__name__)
 
 OPERATORS_LOOK = 2.0
 """Seconds between two looks of an operator's page, while something happens."""
-_closing: set[asyncio.Task[None]] = set()
 
 
 def shielded(inner: ASGIApp) -> ASGIApp:
@@ -97,9 +96,7 @@ def failed(exception: Exception) -> None:
     """
     if isinstance(exception, (*UNAVAILABLE, RedisConnectionError, RedisTimeoutError)):
         log.warning("an event could not be handled: %s", exception)
-        closing = asyncio.create_task(service().pages.cut_off(EventContext.get().token))
-        _closing.add(closing)  # the loop itself keeps no task
-        closing.add_done_callback(_closing.discard)
+        service().pages.cut_off(EventContext.get().token)
         return
     log.error("an event could not be handled", exc_info=exception)
 

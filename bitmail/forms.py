@@ -202,9 +202,9 @@ async def _let_in(entered: Entered, request: Request, form: FormData) -> Respons
 
 async def _lead_on(page: str) -> None:
     """Have a page connect anew, and once more should it do so before its browser has the cookies of the answer."""
-    await service().pages.reconnect(page)
+    service().pages.reconnect(page)
     await asyncio.sleep(AGAIN)
-    await service().pages.reconnect(page)
+    service().pages.reconnect(page)
 
 
 async def _close_session(request: Request) -> None:

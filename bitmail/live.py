@@ -49,7 +49,7 @@ class Live:
         self._told.discard(token)
         self._pages[user].add(token)
 
-    async def reconnect(self, token: str) -> None:
+    def reconnect(self, token: str) -> None:
         """Close a page's connection; the page connects anew at once, and is then who its cookies say."""
         namespace, server = self._app.event_namespace, self._app.sio
         if namespace is None or server is None or (sid := namespace.token_to_sid.get(token)) is None:
@@ -58,12 +58,12 @@ class Live:
         if connection is not None:
             # Its end is asked for where engineio looks for it: what is queued goes out first, and the page is not
             # told to stay away.
-            await connection.queue.put(None)
+            connection.queue.put_nowait(None)
 
-    async def cut_off(self, token: str) -> None:
+    def cut_off(self, token: str) -> None:
         """Close a page's connection, since what all pages need is away; it connects anew once it may."""
         self._away_until = time.monotonic() + AWAY
-        await self.reconnect(token)
+        self.reconnect(token)
 
     def may_connect(self) -> bool:
         """Whether a page that connects now is of use."""

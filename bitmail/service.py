@@ -73,10 +73,10 @@ class OpenPages(Protocol):
     def is_open(self, token: str) -> bool:
         """Whether a page is connected to this process."""
 
-    async def reconnect(self, token: str) -> None:
+    def reconnect(self, token: str) -> None:
         """Have a page connect anew, as who its browser has become."""
 
-    async def cut_off(self, token: str) -> None:
+    def cut_off(self, token: str) -> None:
         """Close a page's connection, since what all pages need is away."""
 
     def may_connect(self) -> bool:
@@ -93,10 +93,10 @@ class NoPages:
         """None is."""
         return False
 
-    async def reconnect(self, token: str) -> None:
+    def reconnect(self, token: str) -> None:
         """Nothing is connected."""
 
-    async def cut_off(self, token: str) -> None:
+    def cut_off(self, token: str) -> None:
         """Nothing is connected."""
 
     def may_connect(self) -> bool:

@@ -125,10 +125,13 @@ class Shield:
                 return
             scope = {**scope, "headers": self._bound_headers(scope["headers"], headers)}
         if scope["type"] == "websocket":
+            if not service().pages.may_connect():
+                await _refuse(database_away(), scope, receive, send)
+                return
             session = await session_of(headers.get("cookie", ""))
             with self._room.entered(session.id if session else 0) as has_room:
-                if not has_room or not service().pages.may_connect():
-                    await _refuse(_too_many() if has_room else database_away(), scope, receive, send)
+                if not has_room:
+                    await _refuse(_too_many(), scope, receive, send)
                     return
                 await self._app(scope, paced(receive, time.monotonic, is_fit), send)
             return

@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-PATIENCE = 10.0
+from tests.mta.scripted import wait_until
 
 
 @contextmanager
@@ -21,11 +20,8 @@ def redis_server(address: str, port: int, password: str = "") -> Iterator[None]:
     words = ["redis-server", "--bind", address, "--port", str(port), "--save", "", "--requirepass", password]
     server = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + PATIENCE
-        while not _answers(address, port):
-            assert server.poll() is None, "Redis ended"
-            assert time.monotonic() < deadline, "Redis does not answer"
-            time.sleep(0.02)
+        wait_until(lambda: server.poll() is not None or _answers(address, port))
+        assert server.poll() is None, "Redis ended"
         yield
     finally:
         server.terminate()

@@ -53,9 +53,9 @@ class LogInState(rx.State):
         return None
 
     @rx.event
-    async def answered(self) -> None:
+    def answered(self) -> None:
         """The form was answered, and the browser has the cookies of the answer, which only a new connection shows."""
-        await service().pages.reconnect(self.router.session.client_token)
+        service().pages.reconnect(self.router.session.client_token)
 
     @rx.event
     def lose(self) -> None:

@@ -36,7 +36,7 @@ STALE_SECONDS = 5.0
 QUIT_SECONDS = 2.0
 
 LINE_END = re.compile(rb"\r\n|\r|\n")
-PLAIN_XTEXT = re.compile(r"[!-*,-<>-~]*")
+NO_XCHAR = re.compile(rb"[^!-*,-<>-~]")
 QUEUED_AS = re.compile(r"queued as ([\w.-]+)", re.IGNORECASE)
 BEFORE_MAIL = (Stage.MAIL, Stage.RCPT, Stage.DATA)
 """Stages at which nothing of the mail itself was sent yet."""
@@ -309,12 +309,7 @@ def _parameters(connection: SmtpConnection, message: Outgoing, raw: bytes) -> st
 
 def _xtext(text: str) -> str:
     """RFC 3461 section 4."""
-    if PLAIN_XTEXT.fullmatch(text):
-        return text
-    return "".join(
-        chr(octet) if 0x21 <= octet <= 0x7E and octet not in b"+=" else f"+{octet:02X}"
-        for octet in text.encode()
-    )
+    return NO_XCHAR.sub(lambda found: b"+%02X" % ord(found[0]), text.encode()).decode()
 
 
 def _wire_lines(raw: bytes) -> bytes:

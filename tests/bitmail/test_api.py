@@ -193,7 +193,7 @@ def test_a_page_that_stays_gets_an_answer_for_its_frame_and_a_session_begins_in_
         def is_open(self, token: str) -> bool:
             return token == "its token"
 
-        async def reconnect(self, token: str) -> None:
+        def reconnect(self, token: str) -> None:
             reconnected.append(token)
 
     service.pages = Pages()

@@ -6,7 +6,7 @@ import socket
 from contextlib import closing
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.server import Server
 from tests.e2e.test_the_whole_path import compose, log_in
@@ -55,18 +55,10 @@ def test_the_page_when_the_database_is_away_then_says_so_and_goes_on_by_itself(
         page = browser.new_page()
         log_in(page, server.url, "ada")
         compose(page, "grace@example.com", "Plans", "Written before")
-        away = page.get_by_role("alert").filter(has_text="The server does not answer")
         postgres.stop(postgres.folder_of(url))
-        page.get_by_role("link", name="Archive").click()
-        expect(away).to_be_visible()
-        message = page.get_by_role("textbox", name="Message")
-        message.press_sequentially(" and while it is away")
+        go_on_while_it_is_away(page)
         postgres.start(postgres.folder_of(url))
-        expect(away).to_be_hidden(timeout=60_000)
-        expect(message).to_have_value("Written before and while it is away")
-        page.get_by_role("button", name="Send", exact=True).click()
-        deliveries = page.get_by_role("list", name="Deliveries").get_by_role("listitem")
-        expect(deliveries.get_by_text("sent", exact=True)).to_have_count(1)
+        expect_back(page)
         page.close()
         server.stop()
 
@@ -82,16 +74,25 @@ def test_the_page_when_redis_is_away_and_comes_back_empty_then_says_so_and_nothi
         page = browser.new_page()
         log_in(page, server.url, "ada")
         compose(page, "grace@example.com", "Plans", "Written before")
-    away = page.get_by_role("alert").filter(has_text="The server does not answer")
-    page.get_by_role("link", name="Archive").click()
-    expect(away).to_be_visible()
-    message = page.get_by_role("textbox", name="Message")
-    message.press_sequentially(" and while it is away")
+    go_on_while_it_is_away(page)
     with redis_server("127.0.0.1", port):
-        expect(away).to_be_hidden(timeout=60_000)
-        expect(message).to_have_value("Written before and while it is away")
-        page.get_by_role("button", name="Send", exact=True).click()
-        deliveries = page.get_by_role("list", name="Deliveries").get_by_role("listitem")
-        expect(deliveries.get_by_text("sent", exact=True)).to_have_count(1)
+        expect_back(page)
         page.close()
         server.stop()
+
+
+def go_on_while_it_is_away(page: Page) -> None:
+    """A click, after which the page says what it has to, and more words."""
+    page.get_by_role("link", name="Archive").click()
+    expect(page.get_by_role("alert").filter(has_text="The server does not answer")).to_be_visible()
+    page.get_by_role("textbox", name="Message").press_sequentially(" and while it is away")
+
+
+def expect_back(page: Page) -> None:
+    """The page goes on with all that was written, and sends it."""
+    away = page.get_by_role("alert").filter(has_text="The server does not answer")
+    expect(away).to_be_hidden(timeout=60_000)
+    expect(page.get_by_role("textbox", name="Message")).to_have_value("Written before and while it is away")
+    page.get_by_role("button", name="Send", exact=True).click()
+    deliveries = page.get_by_role("list", name="Deliveries").get_by_role("listitem")
+    expect(deliveries.get_by_text("sent", exact=True)).to_have_count(1)
