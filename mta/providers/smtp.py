@@ -12,6 +12,7 @@ from dataclasses import replace
 from mta.outcomes import Answer, Outcome
 from mta.providers.answers import DETAIL_CHARACTERS, WHOLE_CHARACTERS, Secrets
 from mta.providers.base import Outgoing, Provider, ProviderOptions
+from mta.providers.conversation import Steps, carry_on
 from mta.providers.smtp_answers import judge
 from mta.providers.smtp_connection import (
     SEND_OCTETS,
@@ -84,20 +85,25 @@ class SMTP(Provider):
 
     def send(self, message: Outgoing) -> Answer:
         """Hand over one mail for one recipient."""
+        return carry_on(self.converse(message))
+
+    def converse(self, message: Outgoing) -> Steps[Answer]:
+        """The same in steps."""
         if not _is_path(message.sender) or not _is_path(message.recipient):
             return Answer(Outcome.REJECTED_RECIPIENT, "The address has characters in it that cannot be sent.")
-        answer = self._attempt(message, Deadline(self.options.timeout))
+        answer = yield from self._attempt(message, Deadline(self.options.timeout))
         return self._covered(answer)
 
     def check(self) -> Answer:
         """Connect and log in, as for a mail, and say good-bye."""
+        return self._covered(carry_on(self._check()))
+
+    def _check(self) -> Steps[Answer]:
         try:
-            connection = connect(self.relay, Deadline(self.options.timeout), self._context)
+            connection = yield from connect(self.relay, Deadline(self.options.timeout), self._context)
         except OSError as error:
-            answer = self._failed(Stage.CONNECT, error)
-        else:
-            answer = self._checked(connection)
-        return self._covered(answer)
+            return self._failed(Stage.CONNECT, error)
+        return (yield from self._checked(connection))
 
     def _covered(self, answer: Answer) -> Answer:
         """Without secrets; whole beside the sentence, where that is cut short."""
@@ -111,22 +117,22 @@ class SMTP(Provider):
             connections, self._idle = self._idle, []
         for connection in connections:
             connection.deadline = Deadline(QUIT_SECONDS)
-            connection.quit()
+            carry_on(connection.quit())
 
-    def _attempt(self, message: Outgoing, deadline: Deadline) -> Answer:
+    def _attempt(self, message: Outgoing, deadline: Deadline) -> Steps[Answer]:
         connection = self._take()
         if connection is not None:
-            answer = self._on_kept(connection, message, deadline)
+            answer = yield from self._on_kept(connection, message, deadline)
             if answer is not None:
                 return answer
         stage = Stage.CONNECT
         try:
-            connection = connect(self.relay, deadline, self._context)
+            connection = yield from connect(self.relay, deadline, self._context)
         except OSError as error:
             return self._failed(stage, error)
         try:
-            self._prepare(connection)
-            return self._hand_over(connection, message)
+            yield from self._prepare(connection)
+            return (yield from self._hand_over(connection, message))
         except Unexpected as error:
             connection.close()
             return judge(connection.stage, error.reply, self._clock())
@@ -134,15 +140,17 @@ class SMTP(Provider):
             connection.close()
             return self._failed(connection.stage, error)
 
-    def _on_kept(self, connection: SmtpConnection, message: Outgoing, deadline: Deadline) -> Answer | None:
+    def _on_kept(
+        self, connection: SmtpConnection, message: Outgoing, deadline: Deadline
+    ) -> Steps[Answer | None]:
         """The answer over a connection used before; None when it is of no use and nothing was sent."""
         connection.stage = Stage.MAIL
         try:
             connection.deadline = Deadline(min(STALE_SECONDS, deadline.left() / 4))
-            if connection.needs_reset and not connection.command("RSET").is_positive:
+            if connection.needs_reset and not (yield from connection.command("RSET")).is_positive:
                 connection.close()
                 return None
-            return self._hand_over(connection, message, deadline)
+            return (yield from self._hand_over(connection, message, deadline))
         except (OSError, NotSmtp) as error:
             connection.close()
             return None if connection.stage in BEFORE_MAIL else self._failed(connection.stage, error)
@@ -150,38 +158,38 @@ class SMTP(Provider):
             connection.close()
             return None
 
-    def _checked(self, connection: SmtpConnection) -> Answer:
+    def _checked(self, connection: SmtpConnection) -> Steps[Answer]:
         try:
-            self._prepare(connection)
+            yield from self._prepare(connection)
         except Unexpected as error:
             return judge(connection.stage, error.reply, self._clock())
         except (OSError, NotSmtp, NoSuchExtension) as error:
             return self._failed(connection.stage, error)
         else:
             connection.deadline = Deadline(QUIT_SECONDS)
-            connection.quit()
+            yield from connection.quit()
         finally:
             connection.close()
         return Answer(
             Outcome.ACCEPTED, "The relay accepts the log-in." if self.relay.user else "The relay answers."
         )
 
-    def _prepare(self, connection: SmtpConnection) -> None:
+    def _prepare(self, connection: SmtpConnection) -> Steps[None]:
         """From the greeting to the log-in."""
-        connection.greet()
+        yield from connection.greet()
         wanted = self.relay.tls
         offered = "STARTTLS" in connection.extensions
         if wanted is Tls.STARTTLS and not offered:
             connection.stage = Stage.TLS
             raise NoSuchExtension("it offers no STARTTLS")
         if offered and wanted in (Tls.STARTTLS, Tls.OPPORTUNISTIC):
-            connection.start_tls(self._context, self.relay.host)
+            yield from connection.start_tls(self._context, self.relay.host)
         if self.relay.user:
-            connection.log_in(self.relay.user, self.relay.password)
+            yield from connection.log_in(self.relay.user, self.relay.password)
 
     def _hand_over(
         self, connection: SmtpConnection, message: Outgoing, deadline: Deadline | None = None
-    ) -> Answer:
+    ) -> Steps[Answer]:
         """One mail over an open connection.
 
         Args:
@@ -199,30 +207,30 @@ class SMTP(Provider):
             (Stage.RCPT, f"RCPT TO:<{message.recipient}>"),
             (Stage.DATA, "DATA"),
         ]
-        replies = connection.commands([line for _, line in steps])
+        connection.begin([line for _, line in steps])
         for stage, _ in steps:
             connection.stage = stage
-            reply = next(replies)
+            reply = yield from connection.next_reply()
             if reply.code == 421 and deadline is not None:
                 raise _Closing
             if stage is Stage.MAIL and deadline is not None:
                 connection.deadline = deadline
             if not (reply.code == 354 if stage is Stage.DATA else reply.is_positive):
-                return self._ended(connection, judge(stage, reply, self._clock()), reply.code)
+                return (yield from self._ended(connection, judge(stage, reply, self._clock()), reply.code))
         connection.stage = Stage.BODY
         written = _stuffed(raw) + b".\r\n"
-        connection.send(written[:-SEND_OCTETS])
+        yield from connection.send(written[:-SEND_OCTETS])
         connection.stage = Stage.FINAL
-        connection.send(written[-SEND_OCTETS:])
-        reply = connection.reply()
+        yield from connection.send(written[-SEND_OCTETS:])
+        reply = yield from connection.reply()
         if not reply.is_positive:
-            return self._ended(connection, judge(Stage.FINAL, reply, self._clock()), reply.code)
+            return (yield from self._ended(connection, judge(Stage.FINAL, reply, self._clock()), reply.code))
         connection.needs_reset = False
         queued = QUEUED_AS.search(reply.text)
         answer = Answer(
             Outcome.ACCEPTED, f"The relay took it: {reply}", provider_id=queued[1] if queued else ""
         )
-        return self._ended(connection, answer, reply.code)
+        return (yield from self._ended(connection, answer, reply.code))
 
     def _refusal(self, connection: SmtpConnection, message: Outgoing, raw: bytes) -> Answer | None:
         """What this relay cannot take, known before anything is sent."""
@@ -257,9 +265,9 @@ class SMTP(Provider):
             return Answer(Outcome.MISCONFIGURED, f"The relay {self.relay.host} cannot be used: {reason}")
         return Answer(Outcome.UNAVAILABLE, f"The relay {self.relay.host} failed at {stage}: {reason}")
 
-    def _ended(self, connection: SmtpConnection, answer: Answer, code: int) -> Answer:
+    def _ended(self, connection: SmtpConnection, answer: Answer, code: int) -> Steps[Answer]:
         connection.deadline = Deadline(QUIT_SECONDS)  # the answer is there, and waits for nothing else
-        if code != 421 and connection.skip():
+        if code != 421 and (yield from connection.skip()):
             self._keep(connection)
         else:
             connection.close()

@@ -2,19 +2,24 @@
 
 The standard library's client turns a time-out, a reset and a closed connection into one error, gives each
 read a time-out of its own, and cannot log in with a password that is not ASCII; so this speaks the protocol
-itself.
+itself, in steps that say what they wait for.
 """
 
 from __future__ import annotations
 
 import base64
+import os
 import re
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
+
+from mta.providers.conversation import Call, Steps, Wait
 
 REPLY_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
@@ -113,11 +118,12 @@ class NoSuchExtension(Exception):
 
 
 class Deadline:
-    """The moment by which all has to be done."""
+    """The moment by which all has to be done; `at` is on the clock of `time.monotonic`."""
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._end = clock() + seconds
+    __slots__ = ("at",)
+
+    def __init__(self, seconds: float) -> None:
+        self.at = time.monotonic() + seconds
 
     def left(self) -> float:
         """Seconds left, more than 0.
@@ -125,7 +131,7 @@ class Deadline:
         Raises:
             TimeoutError: when there are none.
         """
-        left = self._end - self._clock()
+        left = self.at - time.monotonic()
         if left <= 0:
             raise TimeoutError("the time is up")
         return left
@@ -146,6 +152,7 @@ class SmtpConnection:
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._socket = sock
         self._buffer = b""
+        self._unsaid: deque[tuple[bytes, int]] = deque()
         self._awaited = 0
         self.deadline = deadline
         self.stage = Stage.GREETING
@@ -154,16 +161,16 @@ class SmtpConnection:
         self.idle_since = 0.0
         self.needs_reset = False
 
-    def greet(self) -> None:
+    def greet(self) -> Steps[None]:
         """Wait for the greeting and say who we are.
 
         Raises:
             Unexpected: when the relay does not want to talk.
         """
-        self._expect(self.reply())
-        self._hello()
+        self._expect((yield from self.reply()))
+        yield from self._hello()
 
-    def start_tls(self, context: ssl.SSLContext, host: str) -> None:
+    def start_tls(self, context: ssl.SSLContext, host: str) -> Steps[None]:
         """Encrypt the connection.
 
         Args:
@@ -174,15 +181,14 @@ class SmtpConnection:
             Unexpected: when the relay cannot now.
         """
         self.stage = Stage.TLS
-        self._expect(self.command("STARTTLS"))
+        self._expect((yield from self.command("STARTTLS")))
         if self._buffer:
             # Whatever came with the reply was not encrypted; somebody in between may have put it there.
             raise NotSmtp("it sent more than it may before the encryption")
-        self._socket.settimeout(self.deadline.left())
-        self._socket = context.wrap_socket(self._socket, server_hostname=host)
-        self._hello()
+        self._socket = yield from _encrypted(self._socket, context, host, self.deadline)
+        yield from self._hello()
 
-    def log_in(self, user: str, password: str) -> None:
+    def log_in(self, user: str, password: str) -> Steps[None]:
         """Log in by PLAIN (RFC 4616), else by LOGIN.
 
         Raises:
@@ -192,60 +198,70 @@ class SmtpConnection:
         self.stage = Stage.LOGIN
         mechanisms = self.extensions.get("AUTH", "").upper().split()
         if "PLAIN" in mechanisms:
-            self._expect(self.command("AUTH PLAIN " + _base64(f"\0{user}\0{password}")))
+            self._expect((yield from self.command("AUTH PLAIN " + _base64(f"\0{user}\0{password}"))))
         elif "LOGIN" in mechanisms:
             for line in ("AUTH LOGIN", _base64(user)):
-                reply = self.command(line)
+                reply = yield from self.command(line)
                 if reply.code != 334:
                     raise Unexpected(reply)
-            self._expect(self.command(_base64(password)))
+            self._expect((yield from self.command(_base64(password))))
         else:
             raise NoSuchExtension("it offers no log-in by PLAIN or LOGIN")
 
-    def command(self, line: str) -> Reply:
+    def command(self, line: str) -> Steps[Reply]:
         """Say one line and wait for the reply."""
-        return next(self.commands([line]))
+        self.begin([line])
+        return (yield from self.next_reply())
 
-    def commands(self, lines: Sequence[str]) -> Iterator[Reply]:
-        """Say lines and give the reply to each; all at once where the relay takes that (RFC 2920).
+    def begin(self, lines: Sequence[str]) -> None:
+        """Have lines to say; `next_reply` says them, all at once where the relay takes that (RFC 2920).
 
         Who does not wait for every reply has to `skip` the rest before anything else is said.
         """
         if any("\r" in line or "\n" in line for line in lines):
             raise ValueError("a command has one line")
         said = [line.encode() + b"\r\n" for line in lines]
-        together = [b"".join(said)] if "PIPELINING" in self.extensions else said
-        for octets in together:
-            self.send(octets)
-            self._awaited += len(said) // len(together)
-            while self._awaited:
-                self._awaited -= 1
-                yield self.reply()
+        if "PIPELINING" in self.extensions:
+            self._unsaid.append((b"".join(said), len(said)))
+        else:
+            self._unsaid.extend((line, 1) for line in said)
 
-    def skip(self) -> bool:
+    def next_reply(self) -> Steps[Reply]:
+        """Wait for the reply to the next line."""
+        if not self._awaited:
+            octets, self._awaited = self._unsaid.popleft()
+            yield from self.send(octets)
+        self._awaited -= 1
+        return (yield from self.reply())
+
+    def skip(self) -> Steps[bool]:
         """Hear out what is still to be answered; whether the connection can be used for another mail."""
+        self._unsaid.clear()
         try:
             while self._awaited:
-                self._awaited -= 1
-                if self.reply().code == 354:  # it waits for a mail that is not to come
+                if (yield from self.next_reply()).code == 354:  # it waits for a mail that is not to come
                     return False
         except (OSError, NotSmtp):
             return False
         return True
 
-    def send(self, octets: bytes) -> None:
+    def send(self, octets: bytes) -> Steps[None]:
         """Send all of it."""
         view = memoryview(octets)
         while view:
-            self._socket.settimeout(self.deadline.left())
-            view = view[self._socket.send(view[:SEND_OCTETS]) :]
+            try:
+                view = view[self._socket.send(view[:SEND_OCTETS]) :]
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                yield Wait(self._socket, True, self.deadline.at)
+            except ssl.SSLWantReadError:
+                yield Wait(self._socket, False, self.deadline.at)
 
-    def reply(self) -> Reply:
+    def reply(self) -> Steps[Reply]:
         """Wait for a whole reply."""
         texts: list[str] = []
         size = 0
         while True:
-            line = self._line()
+            line = yield from self._line()
             size += len(line)
             match = REPLY_LINE.fullmatch(line)
             if match is None or size > REPLY_OCTETS:
@@ -258,7 +274,7 @@ class SmtpConnection:
             if match[2] != b"-":
                 return Reply(int(match[1]), " ".join(filter(None, texts)))
 
-    def lines(self) -> list[str]:
+    def lines(self) -> Steps[list[str]]:
         """Wait for a whole reply and give its lines apart, its code left out.
 
         Raises:
@@ -266,7 +282,7 @@ class SmtpConnection:
         """
         texts: list[str] = []
         while True:
-            line = self._line()
+            line = yield from self._line()
             match = REPLY_LINE.fullmatch(line)
             if match is None or len(texts) > 200:
                 raise NotSmtp("what answers there is no SMTP server")
@@ -275,10 +291,10 @@ class SmtpConnection:
                 self._expect(Reply(int(match[1]), " ".join(texts)))
                 return texts
 
-    def quit(self) -> None:
+    def quit(self) -> Steps[None]:
         """Say good-bye as far as the deadline allows, and close."""
         try:
-            self.command("QUIT")
+            yield from self.command("QUIT")
         except (OSError, NotSmtp):
             pass  # what was accepted is accepted
         finally:
@@ -288,10 +304,10 @@ class SmtpConnection:
         """Close without a word."""
         self._socket.close()
 
-    def _hello(self) -> None:
-        self.send(f"EHLO {self._own_name()}\r\n".encode())
+    def _hello(self) -> Steps[None]:
+        yield from self.send(f"EHLO {self._own_name()}\r\n".encode())
         self.extensions = {}
-        for line in self.lines()[1:]:
+        for line in (yield from self.lines())[1:]:
             keyword, _, parameters = line.replace("=", " ", 1).partition(" ")
             keyword = keyword.upper()
             self.extensions[keyword] = f"{self.extensions.get(keyword, '')} {parameters}".strip()
@@ -304,17 +320,29 @@ class SmtpConnection:
         address = str(self._socket.getsockname()[0]).partition("%")[0]
         return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
-    def _line(self) -> bytes:
+    def _line(self) -> Steps[bytes]:
         while b"\n" not in self._buffer:
             if len(self._buffer) > REPLY_OCTETS:
                 raise NotSmtp("what answers there is no SMTP server")
-            self._socket.settimeout(self.deadline.left())
-            octets = self._socket.recv(4096)
+            octets = yield from self._receive()
             if not octets:
                 raise ConnectionLost("the connection was closed")
             self._buffer += octets
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line.removesuffix(b"\r")
+
+    def _receive(self) -> Steps[bytes]:
+        writes = False
+        while True:
+            # What was decrypted already makes no socket readable.
+            if not (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
+                yield Wait(self._socket, writes, self.deadline.at)
+            try:
+                return self._socket.recv(4096)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                writes = False
+            except ssl.SSLWantWriteError:
+                writes = True
 
     @staticmethod
     def _expect(reply: Reply) -> None:
@@ -322,7 +350,7 @@ class SmtpConnection:
             raise Unexpected(reply)
 
 
-def connect(relay: Relay, deadline: Deadline, context: ssl.SSLContext) -> SmtpConnection:
+def connect(relay: Relay, deadline: Deadline, context: ssl.SSLContext) -> Steps[SmtpConnection]:
     """Open a connection to the relay, up to and without the greeting; every address of its name is tried.
 
     Args:
@@ -334,23 +362,52 @@ def connect(relay: Relay, deadline: Deadline, context: ssl.SSLContext) -> SmtpCo
         OSError: when none answers in time; `ssl.SSLError` when the encryption fails.
     """
     error: OSError = ConnectionLost("the name has no address")
-    addresses = socket.getaddrinfo(relay.host, relay.port, type=socket.SOCK_STREAM)
+    addresses = yield Call(
+        lambda: socket.getaddrinfo(relay.host, relay.port, type=socket.SOCK_STREAM), deadline.at
+    )
     for index, (family, kind, protocol, _, address) in enumerate(addresses):
         sock = socket.socket(family, kind, protocol)
         try:
+            sock.setblocking(False)
             share = Deadline(deadline.left() / (len(addresses) - index))
-            sock.settimeout(share.left())
-            sock.connect(address)
+            yield from _reach(sock, address, share)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if relay.tls is Tls.IMPLICIT:
-                sock.settimeout(share.left())
-                sock = context.wrap_socket(sock, server_hostname=relay.host)
+                sock = yield from _encrypted(sock, context, relay.host, share)
         except OSError as reason:
             sock.close()
             error = reason
         else:
             return SmtpConnection(sock, deadline)
     raise error
+
+
+def _reach(sock: socket.socket, address: Any, deadline: Deadline) -> Steps[None]:
+    try:
+        sock.connect(address)
+    except BlockingIOError:
+        yield Wait(sock, True, deadline.at)
+        if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(code, os.strerror(code)) from None
+
+
+def _encrypted(
+    sock: socket.socket, context: ssl.SSLContext, host: str, deadline: Deadline
+) -> Steps[ssl.SSLSocket]:
+    encrypted = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+    try:
+        while True:
+            try:
+                encrypted.do_handshake()
+            except ssl.SSLWantReadError:
+                yield Wait(encrypted, False, deadline.at)
+            except ssl.SSLWantWriteError:
+                yield Wait(encrypted, True, deadline.at)
+            else:
+                return encrypted
+    except BaseException:
+        encrypted.close()  # it has taken the place of the other one
+        raise
 
 
 def tls_context(relay: Relay) -> ssl.SSLContext:
