@@ -19,6 +19,7 @@ from mta.outcomes import Status
 from mta.settings import Backoff
 from mta.tables import calls, subscribers
 from store.database import Database
+from store.driver import Driver
 
 LIFETIME = 86_400.0
 """Seconds for which a call is tried."""
@@ -155,16 +156,19 @@ def add_calls(connection: Connection, told: Iterable[Told], now: float) -> None:
     if not changes:
         return
     owners = sorted({change.owner for change in changes})
-    # Locked, so that a webhook is not let go meanwhile as one that has nothing to be told.
-    found = connection.execute(_SUBSCRIBED, {"owners": owners}).all()
+    driver = Driver.below(connection)
+    if driver.is_sqlite:
+        found = driver.rows(_SUBSCRIBED, [json.dumps(owners)])
+    else:
+        found = driver.rows(_SUBSCRIBED_LOCKED, [owners])
     if not found:
         return
     rows = []
     for change in changes:
         webhooks = [
-            row.webhook
-            for row in found
-            if row.owner == change.owner and change.status.value in row.statuses.split()
+            webhook
+            for webhook, owner, statuses in found
+            if owner == change.owner and change.status.value in statuses.split()
         ]
         event = {"id": f"evt_{secrets.token_hex(16)}", "body": json.dumps(asdict(change))} if webhooks else {}
         rows += [
@@ -176,12 +180,13 @@ def add_calls(connection: Connection, told: Iterable[Told], now: float) -> None:
         connection.execute(_RING, {"webhooks": sorted({row["webhook"] for row in rows}), "now": now})
 
 
-_SUBSCRIBED = (
-    select(subscribers.c.webhook, subscribers.c.owner, subscribers.c.statuses)
-    .where(subscribers.c.owner.in_(bindparam("owners", expanding=True)))
-    .order_by(subscribers.c.webhook)
-    .with_for_update()
-)
+# Asked for at every turn of a container, and so written for the driver itself.
+_SUBSCRIBED = """
+    SELECT webhook, owner, statuses FROM spool_subscribers
+    WHERE owner IN (SELECT value FROM json_each(?)) ORDER BY webhook"""
+# Locked, so that a webhook is not let go meanwhile as one that has nothing to be told.
+_SUBSCRIBED_LOCKED = """
+    SELECT webhook, owner, statuses FROM spool_subscribers WHERE owner = ANY(?) ORDER BY webhook FOR UPDATE"""
 _RING = (
     update(subscribers)
     .where(

@@ -17,6 +17,7 @@ from mta.events import Event, EventKind, OwnerChange, ProviderOrder, StatusChang
 from mta.outcomes import Status
 from mta.tables import news
 from store.database import Database
+from store.driver import Driver
 
 KEPT = 60.0
 """Seconds for which news stay; every process reads them several times a second."""
@@ -111,9 +112,11 @@ def write_news(connection: Connection, holder: str, now: float, told: Iterable[T
     """Write news in a transaction of the caller's."""
     body = [_encode(one) for one in told]
     if body:
-        connection.execute(_INSERT, {"holder": holder, "at": now, "body": json.dumps(body)})
+        Driver.below(connection).rows(_ADD, (now, holder, json.dumps(body)))
 
 
+# At every turn of a container, and so written for the driver itself.
+_ADD = "INSERT INTO spool_news (at, holder, body) VALUES (?, ?, ?)"
 _INSERT = news.insert()
 _LATEST = select(func.max(news.c.number))
 _READ = select(

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from mta.events import StatusChange, Told
 from mta.outcomes import Status
 from mta.tables import tallies
 from store.database import Database
+from store.driver import Driver
 
 MINUTES = 24 * 60
 """For how long tallies are kept."""
@@ -82,17 +82,15 @@ def add_tally(connection: Connection, holder: str, now: float, told: Iterable[To
         COUNTED[one.status] for one in told if isinstance(one, StatusChange) and one.status in COUNTED
     )
     if counts:
-        row = {"minute": int(now // 60), "holder": holder, "sent": 0, "failed": 0, "held": 0}
-        connection.execute(_ADD[connection.dialect.name], row | counts)
+        sums = (counts["sent"], counts["failed"], counts["held"])
+        Driver.below(connection).rows(_ADD, (int(now // 60), holder, *sums))
 
 
-def _adding(dialect: type[sqlite.Insert] | type[postgresql.Insert]) -> sqlite.Insert | postgresql.Insert:
-    new = dialect(tallies)
-    sums = {name: tallies.c[name] + new.excluded[name] for name in ("sent", "failed", "held")}
-    return new.on_conflict_do_update(index_elements=[tallies.c.minute, tallies.c.holder], set_=sums)
-
-
-_ADD = {"sqlite": _adding(sqlite.Insert), "postgresql": _adding(postgresql.Insert)}
+# At every turn of a container, and so written for the driver itself.
+_ADD = """
+    INSERT INTO spool_tallies AS old (minute, holder, sent, failed, held) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (minute, holder) DO UPDATE SET
+        sent = old.sent + excluded.sent, failed = old.failed + excluded.failed, held = old.held + excluded.held"""
 _SINCE = (
     select(tallies.c.minute, *(func.sum(tallies.c[name]).label(name) for name in ("sent", "failed", "held")))
     .where(tallies.c.minute >= bindparam("first"))
