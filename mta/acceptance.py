@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -22,8 +21,7 @@ TIME_DIGITS = 11
 _MESSAGE_ID = re.compile(rb"(?:\A|\n)message-id:\s*(<[!-;=?-~]{1,200}>)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(NamedTuple):
     """A mail about to be accepted, with all that is worked out before the database is asked."""
 
     id: str

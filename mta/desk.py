@@ -95,25 +95,20 @@ class Desk:
             self._submitted()
         return [one if isinstance(one, KeyConflict) else one[0] for one in accepted]
 
-    def submit_soon(
-        self, news: Sequence[NewSubmission], heard: Heard[list[Submission | KeyConflict | None]]
-    ) -> None:
-        """The same for a caller that cannot wait: returns at once.
+    def submit_soon(self, news: Sequence[NewSubmission], heard: Heard[list[str | KeyConflict]]) -> None:
+        """The same for a caller that cannot wait, and wants the ids alone: returns at once.
 
         Args:
             news: the mails.
-            heard: told once all are on disk, in a thread that it must not hold up; None is in the place of what was
-                submitted before, and `submit` says how that is.
+            heard: told the submissions' ids once all are on disk, in a thread that it must not hold up.
 
         Raises:
             DatabaseClosed: no more is taken.
         """
 
-        def answered(
-            accepted: list[Submission | KeyConflict | None] | None, error: BaseException | None
-        ) -> None:
+        def answered(accepted: list[str | KeyConflict] | None, error: BaseException | None) -> None:
             heard(accepted, error)
-            if self._is_started and any(isinstance(one, Submission) for one in accepted or ()):
+            if self._is_started and any(isinstance(one, str) for one in accepted or ()):
                 self._submitted()
 
         self._spool.submit_soon(news, self._clock(), self._settings.lifetime, answered)

@@ -13,14 +13,14 @@ from dataclasses import replace
 
 from mta.desk import Desk
 from mta.errors import KeyConflict
-from mta.submission import NewSubmission, Submission
+from mta.submission import NewSubmission
 from store import tracing
 
 QUICKLY_READ = 16 * 1024
 """Octets of a mail that is read within the loop, which takes less time than to ask another thread."""
 
 Read = Callable[[], NewSubmission]
-Answer = Submission | KeyConflict | None
+Answer = str | KeyConflict
 Future = asyncio.Future[Answer]
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ class Intake:
         self._waiting: list[tuple[NewSubmission, Future]] = []
         self._helper = ThreadPoolExecutor(1, "intake")
 
-    async def submit(self, read: Read, octets: int) -> Submission:
-        """Accept a mail: on disk when this returns.
+    async def submit(self, read: Read, octets: int) -> str:
+        """Accept a mail, on disk when this returns, and say its submission's id.
 
         Args:
             read: makes the submission of what came in; called in another thread where that takes time.
@@ -46,18 +46,22 @@ class Intake:
             KeyConflict: the key was used for another mail.
             StoreError: the spool cannot be written.
         """
-        loop = asyncio.get_running_loop()
+        if not tracing.is_on():
+            return await self._submit(read, octets)
         with tracing.span("submit") as span:
-            new = read() if octets <= QUICKLY_READ else await loop.run_in_executor(self._helper, read)
-            if trace := tracing.context():
-                new = replace(new, trace=trace)
-            answer = await self._handed_over(new, loop)
-            if answer is None:
-                (answer,) = await loop.run_in_executor(self._helper, self._desk.submit_all, [new])
-            if isinstance(answer, KeyConflict):
-                raise answer
-            span.say(submission=answer.id)
-            return answer
+            id = await self._submit(read, octets)
+            span.say(submission=id)
+            return id
+
+    async def _submit(self, read: Read, octets: int) -> str:
+        loop = asyncio.get_running_loop()
+        new = read() if octets <= QUICKLY_READ else await loop.run_in_executor(self._helper, read)
+        if trace := tracing.context():
+            new = replace(new, trace=trace)
+        answer = await self._handed_over(new, loop)
+        if isinstance(answer, KeyConflict):
+            raise answer
+        return answer
 
     def close(self) -> None:
         """Let the thread go home; nobody waits for an answer any more."""

@@ -147,7 +147,7 @@ class ContainerServer:
             return _closing(JSONResponse({"error": f"A request may carry {mega:g} MB."}, 413))
         try:
             read = partial(_read, headers.get(b"content-type", b""), request, key, body)
-            submission = await self._intake.submit(read, len(body))
+            id = await self._intake.submit(read, len(body))
         except Unacceptable as refusal:
             return _refusal(422, *refusal.errors)
         except KeyConflict as conflict:
@@ -157,8 +157,8 @@ class ContainerServer:
             answer = {"error": "The spool cannot be written now. Nothing was accepted; try again."}
             return JSONResponse(answer, 503, headers={"Retry-After": "5"})
         self._metrics.accepted()
-        log.info("accepted a mail", extra={"account": submission.owner, "submission": submission.id})
-        return Response(b'{"submission":"%b"}' % submission.id.encode(), 202, media_type="application/json")
+        log.info("accepted a mail", extra={"submission": id})
+        return Response(b'{"submission":"%b"}' % id.encode(), 202, media_type="application/json")
 
     async def _health(self, request: Request) -> Response:
         """How each provider is; what went wrong there, only for those who know the secret."""

@@ -93,16 +93,15 @@ class Spool:
         news: Sequence[NewSubmission],
         now: float,
         lifetime: float,
-        heard: Heard[list[Submission | KeyConflict | None]],
+        heard: Heard[list[str | KeyConflict]],
     ) -> None:
-        """The same for a caller that cannot wait: returns at once.
+        """The same for a caller that cannot wait, and wants the ids alone: returns at once.
 
         Args:
             news: as in `submit_all`.
             now: as in `submit`.
             lifetime: as in `submit`.
-            heard: told once all is durable, in a thread that it must not hold up; None is in the place of what was
-                submitted before, and `submit` says how that is.
+            heard: told the submissions' ids once all is durable, in a thread that it must not hold up.
 
         Raises:
             DatabaseClosed: no more is taken.
@@ -110,17 +109,21 @@ class Spool:
         accepting = [acceptance_of(new, now, lifetime) for new in news]
 
         def answered(answers: list[tuple[str, str]] | None, error: BaseException | None) -> None:
-            pairs = zip(accepting, answers or (), strict=not error)
-            heard([_at_once(one, *answer) for one, answer in pairs], error)
+            if answers is None:
+                heard(None, error)
+                return
+            pairs = zip(accepting, answers, strict=True)
+            heard([id if digest == one.digest else _conflict(one) for one, (id, digest) in pairs], None)
 
         self._database.write_soon(accept, accepting, answered)
 
     def _accepted(
         self, asked: Acceptance, submission_id: str, digest: str
     ) -> tuple[Submission, bool] | KeyConflict:
-        accepted = _at_once(asked, submission_id, digest)
-        if accepted is not None:
-            return accepted if isinstance(accepted, KeyConflict) else (accepted, True)
+        if digest != asked.digest:
+            return _conflict(asked)
+        if submission_id == asked.id:
+            return as_accepted(asked), True
         earlier = self.submission(submission_id)
         if earlier is None:
             key = asked.new.key
@@ -183,12 +186,8 @@ class Spool:
         return self._database.write(_retry, _Retrying(submission_id, delivery_id, now, now + lifetime))
 
 
-def _at_once(asked: Acceptance, submission_id: str, digest: str) -> Submission | KeyConflict | None:
-    """What became of it, as far as the answer of `accept` says; None for what was submitted before."""
-    if digest != asked.digest:
-        key = asked.new.key
-        return KeyConflict(f"the key {key!r} was used for another mail; take a new key for a new mail")
-    return as_accepted(asked) if submission_id == asked.id else None
+def _conflict(asked: Acceptance) -> KeyConflict:
+    return KeyConflict(f"the key {asked.new.key!r} was used for another mail; take a new key for a new mail")
 
 
 _BACKLOG = (

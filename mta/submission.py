@@ -77,15 +77,13 @@ class NewSubmission:
 
     def digest(self) -> str:
         """The same for the same mail, in 64 hexadecimal digits."""
-        digest = hashlib.sha256()
         parts = [self.fingerprint] if self.fingerprint else [self.sender, self.subject, *self.recipients]
-        for part in parts:
-            encoded = part.encode("utf-8", "surrogatepass")
-            digest.update(
-                b"%d:%b" % (len(encoded), encoded)
-            )  # with its length, so that parts never run together
+        encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+        # Each with its length, so that parts never run together.
+        digest = hashlib.sha256(b"".join([b"%d:%b" % (len(part), part) for part in encoded]))
         if not self.fingerprint:
-            digest.update(b"," + self.raw)
+            digest.update(b",")
+            digest.update(self.raw)
         return digest.hexdigest()
 
 
