@@ -9,9 +9,10 @@ from collections.abc import Callable
 from mta.claim import Claim
 from mta.leases import Leases
 from mta.outcomes import Answer, Outcome
-from mta.providers.base import Outgoing, Provider
+from mta.providers.base import Outgoing
 from mta.runs import Run
 from mta.spool import Spool
+from mta.starts import failed_answer, goes_on, patience
 from mta.work import Work
 from store import logs, tracing
 from store.errors import StoreUnavailable
@@ -20,8 +21,6 @@ LOG = logging.getLogger(__name__)
 
 IDLE_SECONDS = 30.0
 """How long a thread without work stays."""
-PATIENCE = 0.002
-"""Seconds in which starts gather for one commit while the providers have enough to do."""
 
 
 class Attempts:
@@ -56,39 +55,23 @@ class Attempts:
 
     def _make_attempts(self) -> None:
         while (run := self._work.take(IDLE_SECONDS)) is not None:
-            claim = run.claim
-            with logs.about(
-                account=claim.owner,
-                submission=claim.submission_id,
-                delivery=claim.id,
-                provider=run.service.name,
-            ):
+            with logs.about(**run.about()):
                 self._make(run)
 
     def _make(self, run: Run) -> None:
         claim, provider = run.claim, run.service.provider
         at = self._clock()
+        raw, ours, error = b"", False, None
         try:
             raw = self._spool.raw(claim.submission_id) if claim.raw is None else claim.raw
-            patience = PATIENCE if self._work.is_busy() else 0.0
-            ours = self._leases.start(
-                claim.id, claim.attempt, provider.name, at, run.task.unwritten, patience
-            )
+            seconds = patience(self._work)
+            ours = self._leases.start(claim.id, claim.attempt, provider.name, at, run.task.unwritten, seconds)
         except KeyError:
-            ours = False  # the submission was removed
-        except StoreUnavailable as error:
-            # The dispatcher is about to find out, and says it once for all attempts.
-            LOG.debug("an attempt is not made before it can be written down: %s", error)
-            self._work.not_started(run, ours=True)
+            pass  # the submission was removed
+        except Exception as reason:  # noqa: BLE001 - said by `goes_on`; the thread must not end with it in its hand
+            error = reason
+        if not goes_on(self._work, run, ours, error):
             return
-        except Exception:  # as above; the thread must not end with the attempt in its hand
-            LOG.exception("an attempt could not be written down, so it is not made")
-            self._work.not_started(run, ours=True)
-            return
-        if not ours:
-            self._work.not_started(run, ours=False)
-            return
-        self._work.started(run)
         with tracing.span(
             "attempt",
             tracing.Kind.CLIENT,
@@ -99,7 +82,7 @@ class Attempts:
             number=run.claim.attempt,
         ) as span:
             self._tell_sending(run.claim, at)
-            answer = _send(provider, Outgoing(claim.id, claim.sender, claim.recipient, raw))
+            answer = _send(run, Outgoing(claim.id, claim.sender, claim.recipient, raw))
             span.say(outcome=answer.outcome.value, provider_id=answer.provider_id)
             if answer.outcome is not Outcome.ACCEPTED:
                 span.fail()
@@ -116,10 +99,8 @@ class Attempts:
             return ""
 
 
-def _send(provider: Provider, message: Outgoing) -> Answer:
+def _send(run: Run, message: Outgoing) -> Answer:
     try:
-        return provider.send(message)
-    except Exception as error:
-        # It may have been sent before this, so nothing less than uncertain is true.
-        LOG.exception("%s raised instead of answering; its code has a fault", provider.name)
-        return Answer(Outcome.UNCERTAIN, f"It failed in a way it should not ({type(error).__name__}).")
+        return run.service.provider.send(message)
+    except Exception as error:  # noqa: BLE001 - said there
+        return failed_answer(run, error)

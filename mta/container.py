@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from mta.attempts import Attempts
+from mta.conversations import Conversations
 from mta.desk import Desk
 from mta.dispatcher import Dispatcher, Measure
 from mta.events import Event, EventKind, ProviderOrder
@@ -101,7 +102,9 @@ class Container(Desk):
             when_nobody_left,
             measure or _nothing,
         )
-        self._attempts = Attempts(self._work, self._spool, leases, clock, self._dispatcher.tell_sending)
+        tell_sending = self._dispatcher.tell_sending
+        self._attempts = Attempts(self._work, self._spool, leases, clock, tell_sending)
+        self._conversations = Conversations(self._work, leases, clock, tell_sending)
         self._correspondent.heard_with(self._dispatcher.wake)
         self._bulletin.obey(self._obey)
         self._bulletin.steer(lambda _: self._steer())
@@ -112,7 +115,7 @@ class Container(Desk):
         """Begin to send what is in the spool; meanwhile each provider's credentials are checked."""
         super().start()
         self._steer()
-        self._work.start(self._attempts.hire)
+        self._work.start(self._attempts.hire, self._conversations.call)
         self._dispatcher.start()
         self._pruner.start()
         for provider in self._providers:

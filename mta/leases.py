@@ -18,7 +18,7 @@ from mta.settling import ANSWERED, Settlement, There, answered_row, lock, settle
 from mta.statements import change, insertion, packed
 from mta.tables import attempts, deliveries
 from mta.tallies import add_tally
-from store.database import Database
+from store.database import Database, Heard
 from store.driver import Driver
 
 CLOCK_SLACK = 5.0
@@ -111,6 +111,20 @@ class Leases:
         """
         start = Start(self.holder, delivery_id, earlier_attempts, provider, at, unwritten)
         return self._database.write(_start, start, alone=True, patience=patience)
+
+    def start_soon(
+        self,
+        delivery_id: str,
+        earlier_attempts: int,
+        provider: str,
+        at: float,
+        heard: Heard[bool],
+        unwritten: Result | None = None,
+        patience: float = 0.0,
+    ) -> None:
+        """The same for a caller that does not wait: `heard` is called in the committing thread."""
+        start = Start(self.holder, delivery_id, earlier_attempts, provider, at, unwritten)
+        self._database.write_soon(_start, start, heard, alone=True, patience=patience)
 
     def follow_clock(self, now: float) -> int:
         """Take what was written in the future as written now, and say how many deliveries that were.

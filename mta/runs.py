@@ -12,6 +12,7 @@ from mta.claim import Claim, Result
 from mta.outcomes import Status
 from mta.schedule import Choice
 from mta.service import Service
+from store import tracing
 
 
 @dataclass(slots=True, eq=False)
@@ -33,12 +34,18 @@ class Task:
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """A task on its way to a provider; `began` is set once the attempt is written down."""
+    """A task on its way to a provider.
+
+    Attributes:
+        converses: it is made in steps, and needs no thread of its own.
+        began: set once the attempt is written down.
+    """
 
     task: Task
     service: Service
     trial: bool
     claim: Claim
+    converses: bool = False
     began: float | None = None
     written_off: bool = False
 
@@ -49,6 +56,16 @@ class Run:
         self.task.claim = self.claim
         self.task.unwritten = None
         self.began = time.monotonic()
+
+    def about(self) -> dict[str, str]:
+        """What a line of the log says that it is about."""
+        claim = self.claim
+        return {
+            "account": claim.owner,
+            "submission": claim.submission_id,
+            "delivery": claim.id,
+            "provider": self.service.name,
+        }
 
     def seconds(self) -> float:
         """How long the attempt has been running."""
@@ -68,24 +85,36 @@ class Runs:
         self._there = threading.Condition(lock)
         self._overrun = overrun
         self._ready: deque[Run] = deque()
+        self._conversing: deque[Run] = deque()
         self._running: set[Run] = set()
+        self._has_conversed = False
         self._free_threads = 0
-        self._hire: Callable[[], None] | None = None
+        self._hire: Callable[[], None] = _nothing
+        self._call: Callable[[], None] = _nothing
 
     def __len__(self) -> int:
-        return len(self._ready) + len(self._running)
+        return len(self._ready) + len(self._conversing) + len(self._running)
 
-    def hire_with(self, hire: Callable[[], None]) -> None:
-        """Use `hire` to start one more thread that takes runs."""
+    def start_with(self, hire: Callable[[], None], call: Callable[[], None]) -> None:
+        """Use `hire` to start one more thread that takes runs, and `call` when one converses, or none will."""
         self._hire = hire
+        self._call = call
 
     def send_off(self, task: Task, choice: Choice) -> None:
-        """Let a thread take a task to a provider."""
+        """Have a task taken to a provider."""
         choice.service.take(trial=choice.trial)
-        self._ready.append(Run(task, choice.service, choice.trial, task.claim))
+        # What has to be read first, or is traced as a block of code, needs a thread of its own.
+        converses = choice.service.provider.converses and task.claim.raw is not None and not tracing.is_on()
+        run = Run(task, choice.service, choice.trial, task.claim, converses)
+        if converses:
+            self._has_conversed = True
+            self._conversing.append(run)
+            self._call()
+            return
+        self._ready.append(run)
         if self._free_threads >= len(self._ready):
             self._there.notify()
-        elif self._hire is not None:
+        else:
             self._free_threads += 1
             self._hire()
 
@@ -100,18 +129,27 @@ class Runs:
         self._running.add(run)
         return run
 
+    def take_conversing(self) -> list[Run]:
+        """Every run that is to be made in steps."""
+        runs = list(self._conversing)
+        self._conversing.clear()
+        self._running.update(runs)
+        return runs
+
     def ended(self, run: Run) -> None:
-        """A thread is free again; its run left its provider, unless it was written off before."""
-        self._free_threads += 1
+        """A run left its provider, unless it was written off before; its thread is free again."""
+        if not run.converses:
+            self._free_threads += 1
         if not run.written_off:
             self._running.discard(run)
 
     def pull_back(self, service: Service | None = None) -> Iterator[Task]:
-        """The tasks of runs that no thread has taken, of one provider or of all; they are runs no more."""
-        for run in [run for run in self._ready if service is None or run.service is service]:
-            self._ready.remove(run)
-            run.service.give_back(trial=run.trial)
-            yield run.task
+        """The tasks of runs that nobody has taken, of one provider or of all; they are runs no more."""
+        for untaken in (self._ready, self._conversing):
+            for run in [run for run in untaken if service is None or run.service is service]:
+                untaken.remove(run)
+                run.service.give_back(trial=run.trial)
+                yield run.task
 
     def overdue(self) -> list[Run]:
         """Runs whose provider takes longer than it may; they are written off, and their threads with them."""
@@ -126,5 +164,11 @@ class Runs:
         return min((run.seconds_left(self._overrun) for run in self._running), default=float("inf"))
 
     def dismiss(self) -> None:
-        """Send the threads home that wait for a run."""
+        """Send everybody home who waits for a run."""
         self._there.notify_all()
+        if self._has_conversed:
+            self._call()
+
+
+def _nothing() -> None:
+    """Before anybody makes attempts."""

@@ -96,10 +96,12 @@ class Work:
         self._latest = float("-inf")
         self._set_back = 0.0
 
-    def start(self, hire: Callable[[], None]) -> None:
-        """Begin; `hire` starts one more thread that takes attempts."""
+    def start(self, hire: Callable[[], None], call: Callable[[], None]) -> None:
+        """Begin; `hire` starts one more thread that takes attempts, and `call` says that there are some that converse,
+        or will be none; both are called under the lock.
+        """
         with self.lock:
-            self._runs.hire_with(hire)
+            self._runs.start_with(hire, call)
 
     # The spool thread
 
@@ -169,6 +171,11 @@ class Work:
         with self.lock:
             return self._is_ending() and not (self._runs or self._settled or self._events)
 
+    def is_ending(self) -> bool:
+        """Whether no attempt is made any more."""
+        with self.lock:
+            return self._is_ending()
+
     def has_lost_all(self) -> bool:
         """Whether the work ended since no provider is left."""
         with self.lock:
@@ -186,6 +193,11 @@ class Work:
         """Wait for an attempt to be made; None when there is none for so long, or no more."""
         with self.lock:
             return self._runs.take(0.0 if self._is_ending() else idle_seconds)
+
+    def take_conversing(self) -> list[Run]:
+        """Every attempt to be made that converses."""
+        with self.lock:
+            return self._runs.take_conversing()
 
     def started(self, run: Run) -> None:
         """Note that an attempt is written down, and that the network comes next."""

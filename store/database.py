@@ -176,26 +176,35 @@ class Database:
             StoreUnavailable: the database does not answer, or not whether it committed.
             Exception: whatever the operation raised for this item alone.
         """
-        until = time.monotonic() + patience if patience else 0.0
-        job: _Job[Item, Result] = _Job(operation, item, alone, until, None)
+        job: _Job[Item, Result] = _Job(operation, item, alone, _until(patience), None)
         self._hand_over(job)
         job.done.acquire()
         if job.error is not None:
             raise job.error
         return job.result  # type: ignore[return-value]
 
-    def write_soon(self, operation: Operation[Item, Result], item: Item, heard: Heard[Result]) -> None:
+    def write_soon(
+        self,
+        operation: Operation[Item, Result],
+        item: Item,
+        heard: Heard[Result],
+        *,
+        alone: bool = False,
+        patience: float = 0.0,
+    ) -> None:
         """The same for a caller that cannot wait, such as an event loop: returns at once.
 
         Args:
             operation: as in `write`.
             item: as in `write`.
             heard: called in the committing thread, once the write is committed or failed; it must not wait.
+            alone: as in `write`.
+            patience: as in `write`.
 
         Raises:
             DatabaseClosed: after `close`.
         """
-        self._hand_over(_Job(operation, item, alone=False, until=0.0, heard=heard))
+        self._hand_over(_Job(operation, item, alone, _until(patience), heard))
 
     def _hand_over(self, job: _Job[Any, Any]) -> None:
         with self._wake:
@@ -309,6 +318,10 @@ class Database:
             self._kept = kept
         else:
             kept.close()
+
+
+def _until(patience: float) -> float:
+    return time.monotonic() + patience if patience else 0.0
 
 
 def _commit(connection: Connection, transaction: RootTransaction) -> None:

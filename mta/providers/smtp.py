@@ -52,6 +52,7 @@ class SMTP(Provider):
     """
 
     can_smtputf8 = True
+    converses = True
 
     def __init__(
         self,
@@ -108,6 +109,8 @@ class SMTP(Provider):
     def _covered(self, answer: Answer) -> Answer:
         """Without secrets; whole beside the sentence, where that is cut short."""
         words = self._secrets.cover(answer.detail)
+        if words == answer.detail and len(words) <= DETAIL_CHARACTERS:
+            return answer
         whole = words[:WHOLE_CHARACTERS] if len(words) > DETAIL_CHARACTERS else ""
         return replace(answer, detail=words[:DETAIL_CHARACTERS], whole=whole)
 
@@ -334,7 +337,7 @@ def _stuffed(raw: bytes) -> bytes:
 
 
 def _is_path(address: str) -> bool:
-    return address.isprintable() and not any(character in "<>" for character in address)
+    return address.isprintable() and "<" not in address and ">" not in address
 
 
 def _reason(error: Exception) -> str:

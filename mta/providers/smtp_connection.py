@@ -218,13 +218,13 @@ class SmtpConnection:
 
         Who does not wait for every reply has to `skip` the rest before anything else is said.
         """
-        if any("\r" in line or "\n" in line for line in lines):
+        said = "\r\n".join([*lines, ""]).encode()
+        if not said.count(b"\r") == said.count(b"\n") == len(lines):
             raise ValueError("a command has one line")
-        said = [line.encode() + b"\r\n" for line in lines]
         if "PIPELINING" in self.extensions:
-            self._unsaid.append((b"".join(said), len(said)))
+            self._unsaid.append((said, len(lines)))
         else:
-            self._unsaid.extend((line, 1) for line in said)
+            self._unsaid.extend((line, 1) for line in said.splitlines(keepends=True))
 
     def next_reply(self) -> Steps[Reply]:
         """Wait for the reply to the next line."""
