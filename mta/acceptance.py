@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
@@ -98,16 +98,27 @@ def _accept(connection: Connection, items: Sequence[Acceptance]) -> list[tuple[s
     driver = Driver.below(connection)
     rows = [_submission_row(item) for item in batch]
     inserted = driver.change(_INSERT_SUBMISSION.on_sqlite, _INSERT_SUBMISSION.on_postgresql, rows)
-    there = {pair: (item.id, item.digest) for pair, item in first.items()}
-    if inserted != len(batch):
-        for row in connection.execute(_KEYS, {"keys": [item.new.key for item in batch]}):
-            if (row.owner, row.key) in there:
-                there[row.owner, row.key] = (row.id, row.digest)
-    ours = [item for item in batch if there[item.new.owner, item.new.key][0] == item.id]
+    if inserted == len(items):
+        ours, answers = batch, [(item.id, item.digest) for item in items]
+    else:
+        there = _there(connection, first)
+        ours = [item for pair, item in first.items() if there[pair][0] == item.id]
+        answers = [there[item.new.owner, item.new.key] for item in items]
     _INSERT_DELIVERY.run(driver, [row for item in ours for row in _delivery_rows(item)])
     if traced := [{"submission_id": item.id, "context": item.new.trace} for item in ours if item.new.trace]:
         connection.execute(traces.insert(), traced)
-    return [there[item.new.owner, item.new.key] for item in items]
+    return answers
+
+
+def _there(
+    connection: Connection, new: Mapping[tuple[str, str], Acceptance]
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """The id and the digest of what has each owner's key now."""
+    there = {pair: (item.id, item.digest) for pair, item in new.items()}
+    for row in connection.execute(_KEYS, {"keys": [key for _, key in new]}):
+        if (row.owner, row.key) in there:
+            there[row.owner, row.key] = (row.id, row.digest)
+    return there
 
 
 # Accepting is the hot path: written for the driver itself, since SQLAlchemy's care takes as long again.

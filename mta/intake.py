@@ -49,15 +49,14 @@ class Intake:
         if not tracing.is_on():
             return await self._submit(read, octets)
         with tracing.span("submit") as span:
-            id = await self._submit(read, octets)
+            trace = tracing.context()
+            id = await self._submit(lambda: replace(read(), trace=trace), octets)
             span.say(submission=id)
             return id
 
     async def _submit(self, read: Read, octets: int) -> str:
         loop = asyncio.get_running_loop()
         new = read() if octets <= QUICKLY_READ else await loop.run_in_executor(self._helper, read)
-        if trace := tracing.context():
-            new = replace(new, trace=trace)
         answer = await self._handed_over(new, loop)
         if isinstance(answer, KeyConflict):
             raise answer
