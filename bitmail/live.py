@@ -69,10 +69,16 @@ class Live:
         """Whether a page that connects now is of use."""
         return time.monotonic() >= self._away_until
 
+    def ask(self, token: str, handler: EventHandler) -> None:
+        """Have an event of a page handled as if the page had sent it, after what is being handled; what it changes is
+        said by the page's connection, whichever process has that.
+        """
+        # In a context of its own: a handler's would make what follows part of its own event.
+        self._loop.call_soon(self._enqueue, token, format_event_handler(handler), context=Context())
+
     def changed(self, user: str) -> None:
         """Something of this person's changed; may be called from any thread."""
         try:
-            # In a context of its own: a handler's would make what follows part of its own event.
             self._loop.call_soon_threadsafe(self._schedule, user, context=Context())
         except RuntimeError:
             log.debug("the loop is closed; no page is left to tell")
@@ -89,12 +95,15 @@ class Live:
             if not self._pages[user]:
                 del self._pages[user]
             return
-        task = self._loop.create_task(self._send(token))
+        self._enqueue(token, self._refresh)
+
+    def _enqueue(self, token: str, name: str) -> None:
+        task = self._loop.create_task(self._send(token, name))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    async def _send(self, token: str) -> None:
+    async def _send(self, token: str, name: str) -> None:
         with self._app.set_contexts():
-            await self._app.event_processor.enqueue(token, Event(name=self._refresh, payload={}))
+            await self._app.event_processor.enqueue(token, Event(name=name, payload={}))
 
     def is_open(self, token: str) -> bool:
         """Whether a page is connected to this process."""

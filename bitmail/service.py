@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from bitmail.alerts import Alerts
 from bitmail.audit import Audit
@@ -82,6 +82,9 @@ class OpenPages(Protocol):
     def may_connect(self) -> bool:
         """Whether a page that connects now is of use."""
 
+    def ask(self, token: str, handler: Any) -> None:
+        """Have an event of a page handled as if the page had sent it."""
+
 
 class NoPages:
     """Where nobody looks."""
@@ -102,6 +105,9 @@ class NoPages:
     def may_connect(self) -> bool:
         """Nothing is away."""
         return True
+
+    def ask(self, token: str, handler: Any) -> None:
+        """Nobody is to hear of it."""
 
 
 class Service:

@@ -99,6 +99,14 @@ class Attaching(Window, mixin=True):
         await off_loop(model.drafts.touch, me.user, self.key, self.window)
         await self._show_files(me)
         model.changed(me.user)
+        service().pages.ask(self.router.session.client_token, type(self).repeat)
+
+    @rx.event
+    def repeat(self) -> None:
+        """Say again, by the page's connection, what there is and what is on its way: what is said of an upload comes
+        with its response, and may have overtaken what was said of the announcement.
+        """
+        self.uploading, self.files = list(self.uploading), list(self.files)
 
     @rx.event
     def give_up(self, name: str) -> None:

@@ -58,7 +58,7 @@ WINDOW = {
         "stop_looking",
         "show_field",
     ),
-    *("announce", "progress", "attach", "give_up", "detach", "resize", "close", "discard"),
+    *("announce", "progress", "attach", "give_up", "repeat", "detach", "resize", "close", "discard"),
     *("list_templates", "use_template", "save_template", "show_rich", "enrich", "simplify"),
 }
 OFFERED = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 
 from tests.e2e.server import Server
 from tests.e2e.test_the_whole_path import PASSWORD, compose, log_in
@@ -104,6 +104,41 @@ def test_files_come_by_dialog_drop_and_paste_stay_with_the_draft_and_can_be_take
     form.evaluate(GIVE_FILES, ["drop", ["film.mp4"], 19 * 1024 * 1024])
     expect(page.locator("#composer0_says_attachments")).to_contain_text("“film.mp4” has 19.0 MB")
     expect(rows).to_have_count(3)
+
+
+def test_files_that_are_there_before_what_is_said_of_their_announcement_are_not_waited_for(
+    page: Page, server: Server
+) -> None:
+    held: list[str | bytes] = []
+    is_held = False
+
+    def meet(route: WebSocketRoute) -> None:
+        def say(message: str | bytes) -> None:
+            if is_held and "uploading" in str(message):
+                held.append(message)
+            else:
+                route.send(message)
+
+        route.connect_to_server().on_message(say)
+        routes.append(route)
+
+    routes: list[WebSocketRoute] = []
+    page.route_web_socket(re.compile("/_event"), meet)
+    log_in(page, server.url, "ines")
+    new_mail(page)
+    files: list[Any] = [{"name": "Quick.txt", "mimeType": "text/plain", "buffer": b"x"}]
+    is_held = True
+    page.get_by_label("Attach files").set_input_files(files)
+    expect(page.get_by_role("button", name="Remove Quick.txt")).to_be_visible()
+    is_held = False
+    for message in held:
+        routes[-1].send(message)
+    assert held
+    page.get_by_role("button", name="Rich text").click()
+    expect(
+        page.get_by_role("button", name="Plain text")
+    ).to_be_visible()  # so what came before was heard, too
+    expect(page.get_by_role("progressbar")).to_have_count(0)
 
 
 def test_a_mail_is_called_back_edited_and_sent_once(page: Page, patient: Server) -> None:
