@@ -66,9 +66,9 @@ def foot(slot: int, window: type[Composer]) -> rx.Component:
         more(slot, window),
         rx.el.span(window.problem, class_name="says", role="alert"),
         rx.el.span(
-            window.summary,
-            rx.cond((window.summary != "") & (window.weight != ""), " · ", ""),
-            window.weight,
+            rx.el.span(window.summary),
+            rx.cond((window.summary != "") & (window.weight != ""), "\N{NO-BREAK SPACE}· ", ""),
+            rx.el.span(window.weight),
             class_name="muted count",
         ),
         rx.el.button(
