@@ -13,7 +13,8 @@ from reflex_base.registry import RegistrationContext
 from reflex_base.utils.format import format_event_handler
 
 from bitmail.arguments import Unfit, clean, is_clean
-from bitmail.current import call_as, session_of
+from bitmail.current import call_as, service, session_of
+from bitmail.state.connection import ConnectionState
 from bitmail.state.login import LogInState
 from bitmail.state.navigation import NavigationState
 from store import logs
@@ -56,6 +57,14 @@ def _page_load() -> str:
     return format_event_handler(OnLoadInternalState.event_handlers["on_load_internal"])
 
 
+@lru_cache(maxsize=1)
+def _connections() -> frozenset[str]:
+    """The full names of the events by which a page begins that has connected."""
+    return frozenset(
+        format_event_handler(State.event_handlers[name]) for name in ("hydrate", "hydrate_and_load")
+    )
+
+
 class Gate(Middleware):
     """Looks the session up for each event, so that a log-out anywhere bites at once."""
 
@@ -64,6 +73,8 @@ class Gate(Middleware):
         if event.name in public_events():
             if event.name == _page_load():
                 (await state.get_state(NavigationState))._ask()
+            elif event.name in _connections():
+                (await state.get_state(ConnectionState))._meet()
             return None
         registered = RegistrationContext.get().event_handlers.get(event.name)
         if registered is None or event.name in refused_events() or not is_clean(state.router_data):
@@ -76,6 +87,10 @@ class Gate(Middleware):
         session = await session_of(headers.get("cookie", ""))
         if session is None:
             return StateUpdate(events=Event.from_event_type(LogInState.event_handlers["ask"]))
+        if not (await state.get_state(ConnectionState))._is_known:
+            # Once it connects anew it tells what it keeps, such as the mail that is being written.
+            service().pages.reconnect(state.router.session.client_token)
+            return StateUpdate()
         call_as(session, headers.get("accept-language", ""))
         logs.note(request=logs.new_request(), account=session.user)
         return None

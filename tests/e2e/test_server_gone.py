@@ -6,6 +6,7 @@ import socket
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.server import Server
@@ -79,6 +80,34 @@ def test_the_page_when_redis_is_away_and_comes_back_empty_then_says_so_and_nothi
         expect_back(page)
         page.close()
         server.stop()
+
+
+@pytest.mark.parametrize("act", ["type", "list", "send"])
+def test_the_page_when_the_server_forgot_it_meanwhile_then_it_connects_anew_and_nothing_typed_is_lost(
+    browser: Browser, var: Path, act: str
+) -> None:
+    server = Server(var, REFLEX_REDIS_TOKEN_EXPIRATION="2")  # of any memory, and an hour or more elsewhere
+    server.start()
+    page = browser.new_page()
+    log_in(page, server.url, "ada")
+    compose(page, "grace@example.com", "Plans", "Written before")
+    expect(page.get_by_text("Saved")).to_be_visible()
+    page.wait_for_timeout(5000)
+    text = page.get_by_role("textbox", name="Message")
+    with page.expect_websocket():
+        if act == "type":
+            text.press_sequentially(" and after")
+        elif act == "list":
+            page.get_by_role("link", name="Archive").click()
+        else:
+            page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("[data-hydrated='1']")).to_be_attached()
+    expect(text).to_have_value("Written before and after" if act == "type" else "Written before")
+    page.get_by_role("button", name="Send", exact=True).click()
+    deliveries = page.get_by_role("list", name="Deliveries").get_by_role("listitem")
+    expect(deliveries.get_by_text("sent", exact=True)).to_have_count(1)
+    page.close()
+    assert server.stop() == 0
 
 
 def go_on_while_it_is_away(page: Page) -> None:

@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 
 from simple_websocket import Client, ConnectionClosed, ConnectionError
 
+BEGIN = "reflex___state____state.hydrate"
+"""What a page says first."""
+
 
 class Wire:
     """One connection."""
@@ -34,6 +37,12 @@ class Wire:
         router = {"pathname": path, "asPath": path, "query": query}
         event = {"name": name, "payload": payload or {}, "router_data": router, "token": self.token}
         self.raw("42/_event," + json.dumps(["event", event]))
+
+    def begin(self) -> Wire:
+        """Begin as a page does that has connected."""
+        self.send(BEGIN)
+        assert self.answer() is not None
+        return self
 
     def answer(self, timeout: float = 10.0) -> Any:
         """The next update, or None when none comes in time."""
