@@ -9,6 +9,7 @@ import reflex as rx
 from reflex.middleware.middleware import Middleware
 from reflex.state import BaseState, OnLoadInternalState, State, StateUpdate
 from reflex_base.event import Event
+from reflex_base.event.context import EventContext
 from reflex_base.registry import RegistrationContext
 from reflex_base.utils.format import format_event_handler
 
@@ -83,14 +84,14 @@ class Gate(Middleware):
             event.payload.update(clean(registered.handler.fn, event.payload))
         except Unfit:
             return StateUpdate()
+        if not (await state.get_state(ConnectionState))._is_known:
+            # Once it connects anew it tells what it keeps, such as the mail that is being written.
+            service().pages.reconnect(EventContext.get().token)
+            return StateUpdate()
         headers = state.router_data.get("headers", {})
         session = await session_of(headers.get("cookie", ""))
         if session is None:
             return StateUpdate(events=Event.from_event_type(LogInState.event_handlers["ask"]))
-        if not (await state.get_state(ConnectionState))._is_known:
-            # Once it connects anew it tells what it keeps, such as the mail that is being written.
-            service().pages.reconnect(state.router.session.client_token)
-            return StateUpdate()
         call_as(session, headers.get("accept-language", ""))
         logs.note(request=logs.new_request(), account=session.user)
         return None

@@ -74,7 +74,7 @@ def quietly(attack: Callable[[], None]) -> threading.Thread:
 def test_stranger_without_a_session_when_calling_every_handler_then_is_sent_to_the_log_in(
     target: Server,
 ) -> None:
-    wire = Wire(target.url)
+    wire = Wire(target.url).begin()
     for state, names in OFFERED.items():
         for name in sorted(names - {"show"}):
             wire.send(name_of(state, name), {})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from redis import Redis
 
 from tests.e2e.server import Server
 from tests.e2e.test_the_whole_path import compose, log_in
@@ -67,8 +68,7 @@ def test_the_page_when_the_database_is_away_then_says_so_and_goes_on_by_itself(
 def test_the_page_when_redis_is_away_and_comes_back_empty_then_says_so_and_nothing_typed_is_lost(
     browser: Browser, var: Path
 ) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = Server(var, BITMAIL_REDIS_URL=f"redis://127.0.0.1:{port}/0")
     with redis_server("127.0.0.1", port):
         server.start()
@@ -82,32 +82,50 @@ def test_the_page_when_redis_is_away_and_comes_back_empty_then_says_so_and_nothi
         server.stop()
 
 
-@pytest.mark.parametrize("act", ["type", "list", "send"])
-def test_the_page_when_the_server_forgot_it_meanwhile_then_it_connects_anew_and_nothing_typed_is_lost(
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_the_page_when_nobody_touches_it_for_long_then_nothing_of_it_is_forgotten(
+    browser: Browser, var: Path, is_shared: bool
+) -> None:
+    port = free_port()
+    shared = {"BITMAIL_REDIS_URL": f"redis://127.0.0.1:{port}/0"} if is_shared else {}
+    server = Server(var, REFLEX_REDIS_TOKEN_EXPIRATION="3", **shared)  # an hour elsewhere
+    with redis_server("127.0.0.1", port) if is_shared else nullcontext():
+        server.start()
+        page = browser.new_page()
+        log_in(page, server.url, "ada")
+        compose(page, "grace@example.com", "Plans", "Written before")
+        expect(page.get_by_text("Saved")).to_be_visible()
+        page.wait_for_timeout(7000)
+        page.get_by_role("textbox", name="Message").press_sequentially(" and after")
+        send(page, "Written before and after")
+        expect_sent(page)
+        page.close()
+        server.stop()
+
+
+@pytest.mark.parametrize("act", ["type", "list"])
+def test_the_page_when_redis_forgets_it_then_connects_anew_and_nothing_typed_is_lost(
     browser: Browser, var: Path, act: str
 ) -> None:
-    server = Server(var, REFLEX_REDIS_TOKEN_EXPIRATION="2")  # of any memory, and an hour or more elsewhere
-    server.start()
-    page = browser.new_page()
-    log_in(page, server.url, "ada")
-    compose(page, "grace@example.com", "Plans", "Written before")
-    expect(page.get_by_text("Saved")).to_be_visible()
-    page.wait_for_timeout(5000)
-    text = page.get_by_role("textbox", name="Message")
-    with page.expect_websocket():
-        if act == "type":
-            text.press_sequentially(" and after")
-        elif act == "list":
-            page.get_by_role("link", name="Archive").click()
-        else:
-            page.get_by_role("button", name="Send", exact=True).click()
-    expect(page.locator("[data-hydrated='1']")).to_be_attached()
-    expect(text).to_have_value("Written before and after" if act == "type" else "Written before")
-    page.get_by_role("button", name="Send", exact=True).click()
-    deliveries = page.get_by_role("list", name="Deliveries").get_by_role("listitem")
-    expect(deliveries.get_by_text("sent", exact=True)).to_have_count(1)
-    page.close()
-    assert server.stop() == 0
+    port = free_port()
+    server = Server(var, BITMAIL_REDIS_URL=f"redis://127.0.0.1:{port}/0")
+    with redis_server("127.0.0.1", port), closing(Redis(port=port)) as redis:
+        server.start()
+        page = browser.new_page()
+        log_in(page, server.url, "ada")
+        compose(page, "grace@example.com", "Plans", "Written before")
+        expect(page.get_by_text("Saved")).to_be_visible()
+        redis.flushall()
+        with page.expect_websocket():
+            if act == "type":
+                page.get_by_role("textbox", name="Message").press_sequentially(" and after")
+            else:
+                page.get_by_role("link", name="Archive").click()
+        expect(page.locator("[data-hydrated='1']")).to_be_attached()
+        send(page, "Written before and after" if act == "type" else "Written before")
+        expect_sent(page)
+        page.close()
+        server.stop()
 
 
 def go_on_while_it_is_away(page: Page) -> None:
@@ -121,7 +139,22 @@ def expect_back(page: Page) -> None:
     """The page goes on with all that was written, and sends it."""
     away = page.get_by_role("alert").filter(has_text="The server does not answer")
     expect(away).to_be_hidden(timeout=60_000)
-    expect(page.get_by_role("textbox", name="Message")).to_have_value("Written before and while it is away")
+    send(page, "Written before and while it is away")
+    expect_sent(page)
+
+
+def send(page: Page, text: str) -> None:
+    """Send what is still there."""
+    expect(page.get_by_role("textbox", name="Message")).to_have_value(text)
     page.get_by_role("button", name="Send", exact=True).click()
+
+
+def expect_sent(page: Page) -> None:
+    """What was sent is shown, once."""
     deliveries = page.get_by_role("list", name="Deliveries").get_by_role("listitem")
     expect(deliveries.get_by_text("sent", exact=True)).to_have_count(1)
+
+
+def free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        return int(free.getsockname()[1])
