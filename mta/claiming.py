@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection
 
 from mta.claim import Claim
 from mta.outcomes import Status
@@ -26,11 +27,12 @@ _CLAIMED = """
     WHERE d.priority = ? AND d.due <= ? ORDER BY d.due LIMIT ?"""
 _MAILS = "SELECT id, raw FROM spool_submissions WHERE id IN ({})"
 _LEASE = change(deliveries, ["lease", "due"], ["id"])
-_RENEW = (
-    update(deliveries)
-    .where(deliveries.c.id.in_(bindparam("ids", expanding=True)), deliveries.c.lease == bindparam("holder"))
-    .values(due=bindparam("until"))
-)
+_RENEW = """
+    UPDATE spool_deliveries SET due = ? WHERE lease = ? AND id IN (SELECT value FROM json_each(?))"""
+# In the order in which starts take them, which would else wait for this, and this for them.
+_RENEW_IN_ORDER = """
+    WITH ours AS (SELECT id FROM spool_deliveries WHERE lease = ? AND id = ANY(?) ORDER BY id FOR UPDATE)
+    UPDATE spool_deliveries SET due = ? FROM ours WHERE spool_deliveries.id = ours.id"""
 
 
 def claim(
@@ -46,10 +48,11 @@ def claim(
         renew: the deliveries that it holds already and goes on with.
         want: how many new ones at most.
     """
-    if renew:
-        until = {"holder": holder, "until": lease_until}
-        connection.execute(_RENEW, {**until, "ids": renew})
     driver = Driver.below(connection)
+    if renew and driver.is_sqlite:
+        driver.rows(_RENEW, (lease_until, holder, json.dumps(renew)))
+    elif renew:
+        driver.rows(_RENEW_IN_ORDER, (holder, list(renew), lease_until))
     statement = _CLAIMED if driver.is_sqlite else f"{_CLAIMED} FOR UPDATE OF d SKIP LOCKED"
     rows: list[tuple[Any, ...]] = []
     for priority in Priority:

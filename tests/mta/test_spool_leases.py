@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ from mta.tables import deliveries
 from mta.verdict import Verdict
 from store import Database
 from store.driver import Driver
-from tests.mta.scripted import mail
+from tests.mta.scripted import mail, wait_until
 
 NOW = 1_800_000_000.0
 UNTIL = NOW + 20
@@ -82,6 +84,33 @@ def delivery(spool: Spool, claim: Claim) -> Delivery:
 
 def settle(leases: Leases, claim: Claim, verdict: Verdict, result: Result | None) -> bool:
     return leases.turn(NOW + 1, UNTIL, [Settlement(claim, verdict, result)]).applied[0]
+
+
+def test_renewal_when_attempts_start_meanwhile_then_neither_waits_for_the_other(
+    database: Database, submit: Callable[..., Submission]
+) -> None:
+    # PostgreSQL goes through the rows by their place on disk, as it does wherever it thinks that is quickest.
+    off = ("enable_indexscan=off", "enable_bitmapscan=off", "enable_indexonlyscan=off", "deadlock_timeout=1h")
+    options = {} if database.is_sqlite else {"options": " ".join(f"-c {one}" for one in off)}
+    own = Database(database.url.update_query_dict(options).render_as_string(hide_password=False))
+    ours = Leases(own, "ours")
+    submit(*(f"r{number}@example.com" for number in range(64)))
+    claims = ours.turn(NOW, UNTIL, want=64).claims
+    done = []
+
+    def start(claim: Claim) -> None:
+        done.append(all(ours.start(claim.id, number, "smtp", NOW, patience=0.002) for number in range(10)))
+
+    def renew() -> None:
+        while len(done) < len(claims):
+            ours.turn(NOW, UNTIL, renew=[claim.id for claim in claims])
+        done.append(True)
+
+    for work in (renew, *(partial(start, claim) for claim in claims)):
+        threading.Thread(target=work, daemon=True).start()
+    wait_until(lambda: len(done) > len(claims))
+    assert all(done)
+    own.close()
 
 
 def test_claim_when_due_then_all_that_a_container_needs(
