@@ -194,11 +194,13 @@ _FOLLOW_CLOCK = (
     )
 )
 _HOLDERS = select(deliveries.c.lease).where(deliveries.c.lease != "").distinct()
-_TAKE_OVER = (
-    update(deliveries)
+_ORPHANED = (
+    select(deliveries.c.id)
     .where(deliveries.c.lease == bindparam("dead"), deliveries.c.due > bindparam("now"))
-    .values(due=bindparam("now"))
+    .order_by(deliveries.c.id)
+    .with_for_update()
 )
+_TAKE_OVER = update(deliveries).where(deliveries.c.id.in_(_ORPHANED)).values(due=bindparam("now"))
 
 
 def _turn(connection: Connection, turns: Sequence[Turn]) -> list[Turned]:
