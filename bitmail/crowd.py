@@ -66,10 +66,8 @@ class Crowd:
                     manager._track_token(token)
         elif isinstance(manager, StateManagerRedis):
             for ident in list(namespace.token_to_sid):
-                page, pipeline = (
-                    BaseStateToken(ident=ident, cls=rx.State),
-                    manager.redis.pipeline(transaction=False),
-                )
+                page = BaseStateToken(ident=ident, cls=rx.State)
+                pipeline = manager.redis.pipeline(transaction=False)
                 for state in _all(rx.State):
                     pipeline.expire(page._state_key(state), manager.token_expiration)
                 await pipeline.execute()
