@@ -79,6 +79,7 @@ class Live:
     def changed(self, user: str) -> None:
         """Something of this person's changed; may be called from any thread."""
         try:
+            # In a context of its own, as above.
             self._loop.call_soon_threadsafe(self._schedule, user, context=Context())
         except RuntimeError:
             log.debug("the loop is closed; no page is left to tell")

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 
 from mta.claim import Claim
-from mta.leases import Leases
 from mta.outcomes import Answer, Outcome
 from mta.providers.base import Outgoing
 from mta.runs import Run
 from mta.spool import Spool
-from mta.starts import failed_answer, goes_on, patience
-from mta.work import Work
+from mta.starts import Starts, failed_answer
 from store import logs, tracing
 from store.errors import StoreUnavailable
 
@@ -26,28 +23,15 @@ IDLE_SECONDS = 30.0
 class Attempts:
     """The threads of one container: as many as attempts are made at once, and gone when there are none."""
 
-    def __init__(
-        self,
-        work: Work,
-        spool: Spool,
-        leases: Leases,
-        clock: Callable[[], float],
-        tell_sending: Callable[[Claim, float], None],
-    ) -> None:
+    def __init__(self, starts: Starts, spool: Spool) -> None:
         """
         Args:
-            work: where attempts come from and answers go to.
+            starts: how attempts are started.
             spool: where the mail itself is.
-            leases: where attempts are written down.
-            clock: the time in seconds since the epoch.
-            tell_sending: called with the delivery and the time, after its attempt is written down and before
-                the network is touched.
         """
-        self._work = work
+        self._starts = starts
+        self._work = starts.work
         self._spool = spool
-        self._leases = leases
-        self._clock = clock
-        self._tell_sending = tell_sending
 
     def hire(self) -> None:
         """Start one more thread."""
@@ -60,17 +44,19 @@ class Attempts:
 
     def _make(self, run: Run) -> None:
         claim, provider = run.claim, run.service.provider
-        at = self._clock()
+        at = self._starts.clock()
         raw, ours, error = b"", False, None
         try:
             raw = self._spool.raw(claim.submission_id) if claim.raw is None else claim.raw
-            seconds = patience(self._work)
-            ours = self._leases.start(claim.id, claim.attempt, provider.name, at, run.task.unwritten, seconds)
+            seconds = self._starts.patience()
+            ours = self._starts.leases.start(
+                claim.id, claim.attempt, provider.name, at, run.task.unwritten, seconds
+            )
         except KeyError:
             pass  # the submission was removed
         except Exception as reason:  # noqa: BLE001 - said by `goes_on`; the thread must not end with it in its hand
             error = reason
-        if not goes_on(self._work, run, ours, error):
+        if not self._starts.goes_on(run, ours, error):
             return
         with tracing.span(
             "attempt",
@@ -81,7 +67,7 @@ class Attempts:
             provider=provider.name,
             number=run.claim.attempt,
         ) as span:
-            self._tell_sending(run.claim, at)
+            self._starts.tell_sending(run.claim, at)
             answer = _send(run, Outgoing(claim.id, claim.sender, claim.recipient, raw))
             span.say(outcome=answer.outcome.value, provider_id=answer.provider_id)
             if answer.outcome is not Outcome.ACCEPTED:

@@ -26,6 +26,7 @@ from mta.schedule import Schedule
 from mta.scheduler import RoundRobin, Scheduler
 from mta.service import ProviderHealth, Service
 from mta.settings import ContainerSettings
+from mta.starts import Starts
 from mta.strategy import FailureStrategy, ThresholdFailureStrategy
 from mta.work import Work
 from store.database import Database
@@ -102,9 +103,9 @@ class Container(Desk):
             when_nobody_left,
             measure or _nothing,
         )
-        tell_sending = self._dispatcher.tell_sending
-        self._attempts = Attempts(self._work, self._spool, leases, clock, tell_sending)
-        self._conversations = Conversations(self._work, leases, clock, tell_sending)
+        starts = Starts(self._work, leases, clock, self._dispatcher.tell_sending)
+        self._attempts = Attempts(starts, self._spool)
+        self._conversations = Conversations(starts)
         self._correspondent.heard_with(self._dispatcher.wake)
         self._bulletin.obey(self._obey)
         self._bulletin.steer(lambda _: self._steer())

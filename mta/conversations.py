@@ -17,14 +17,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from mta.claim import Claim
-from mta.leases import Leases
 from mta.outcomes import Answer
-from mta.providers.base import Outgoing
+from mta.providers.base import Conversing, Outgoing
 from mta.providers.conversation import Call, Steps, Wait
 from mta.runs import Run
-from mta.starts import failed_answer, goes_on, patience
-from mta.work import Work
+from mta.starts import Starts, failed_answer
 
 LOG = logging.getLogger(__name__)
 
@@ -52,25 +49,9 @@ class _Talk:
 class Conversations:
     """Those of one container. The thread is there from the first attempt on until the work ends."""
 
-    def __init__(
-        self,
-        work: Work,
-        leases: Leases,
-        clock: Callable[[], float],
-        tell_sending: Callable[[Claim, float], None],
-    ) -> None:
-        """
-        Args:
-            work: where attempts come from and answers go to.
-            leases: where attempts are written down.
-            clock: the time in seconds since the epoch.
-            tell_sending: called with the delivery and the time, after its attempt is written down and before
-                the network is touched; it must not wait.
-        """
-        self._work = work
-        self._leases = leases
-        self._clock = clock
-        self._tell_sending = tell_sending
+    def __init__(self, starts: Starts) -> None:
+        self._starts = starts
+        self._work = starts.work
         self._thread: threading.Thread | None = None
         self._selector: selectors.BaseSelector
         self._bell: socket.socket
@@ -146,27 +127,27 @@ class Conversations:
         """Have the attempts written down that are to be made."""
         self._is_called = False
         runs = self._work.take_conversing()
-        seconds = patience(self._work) if runs else 0.0
+        seconds = self._starts.patience() if runs else 0.0
         for run in runs:
             self._in_hand += 1
             self._write_down(run, seconds)
 
     def _write_down(self, run: Run, seconds: float) -> None:
-        claim, at = run.claim, self._clock()
+        claim, at = run.claim, self._starts.clock()
 
         def heard(ours: bool | None, error: BaseException | None) -> None:
             self._post(partial(self._written_down, run, at, ours, error))
 
         try:
-            self._leases.start_soon(
+            self._starts.leases.start_soon(
                 claim.id, claim.attempt, run.service.name, at, heard, run.task.unwritten, seconds
             )
         except Exception as error:  # noqa: BLE001 - as if it were heard
             self._written_down(run, at, None, error)
 
     def _written_down(self, run: Run, at: float, ours: bool | None, error: BaseException | None) -> None:
-        if goes_on(self._work, run, ours, error):
-            self._tell_sending(run.claim, at)
+        if self._starts.goes_on(run, ours, error):
+            self._starts.tell_sending(run.claim, at)
             self._go_on(_Talk(run, _attempt(run)))
         else:
             self._in_hand -= 1
@@ -253,7 +234,7 @@ class Conversations:
 
 
 def _attempt(run: Run) -> Steps[Answer]:
-    claim = run.claim
+    claim, provider = run.claim, run.service.provider
+    assert isinstance(provider, Conversing)
     assert claim.raw is not None, "a mail that is still to be read does not converse"
-    outgoing = Outgoing(claim.id, claim.sender, claim.recipient, claim.raw)
-    return (yield from run.service.provider.converse(outgoing))
+    return (yield from provider.converse(Outgoing(claim.id, claim.sender, claim.recipient, claim.raw)))

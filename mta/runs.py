@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from mta.claim import Claim, Result
 from mta.outcomes import Status
+from mta.providers.base import Conversing
 from mta.schedule import Choice
 from mta.service import Service
 from store import tracing
@@ -104,7 +105,8 @@ class Runs:
         """Have a task taken to a provider."""
         choice.service.take(trial=choice.trial)
         # What has to be read first, or is traced as a block of code, needs a thread of its own.
-        converses = choice.service.provider.converses and task.claim.raw is not None and not tracing.is_on()
+        is_able = isinstance(choice.service.provider, Conversing)
+        converses = is_able and task.claim.raw is not None and not tracing.is_on()
         run = Run(task, choice.service, choice.trial, task.claim, converses)
         if converses:
             self._has_conversed = True

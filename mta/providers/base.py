@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from mta.outcomes import Answer, Outcome
-from mta.providers.conversation import Steps
+from mta.providers.conversation import Steps, carry_on
 
 DELIVERY_TAG = "bitmail-delivery"
 """The name under which a provider carries our delivery id, and gives it back in its delivery reports."""
@@ -65,8 +65,6 @@ class Provider(ABC):
     """Files mail on this very service: what it takes goes to no other, and it is no way to the world."""
     idempotent: bool = False
     """Repeating an attempt for the same delivery id is harmless, so an unclear one is repeated at once."""
-    converses: bool = False
-    """Makes an attempt in steps as well, so that many need one thread."""
 
     def __init__(self, name: str, options: ProviderOptions | None = None) -> None:
         self.name = name
@@ -75,10 +73,6 @@ class Provider(ABC):
     @abstractmethod
     def send(self, message: Outgoing) -> Answer:
         """Make one attempt and say what came of it. Never raises for what the world does."""
-
-    def converse(self, message: Outgoing) -> Steps[Answer]:
-        """The same as `send`, in steps that never block; asked for where `converses`."""
-        raise NotImplementedError
 
     def takes(self, recipient: str) -> bool:
         """Whether it can send to this address at all."""
@@ -95,3 +89,15 @@ class Provider(ABC):
 
     def close(self) -> None:  # noqa: B027 - most have nothing to give back
         """Give back connections. No attempt is running when this is called."""
+
+
+class Conversing(Provider):
+    """A provider that makes an attempt in steps, so that many need one thread."""
+
+    def send(self, message: Outgoing) -> Answer:
+        """Make one attempt in this thread."""
+        return carry_on(self.converse(message))
+
+    @abstractmethod
+    def converse(self, message: Outgoing) -> Steps[Answer]:
+        """The same in steps that never block."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from mta.outcomes import Answer, Outcome
 from mta.providers.answers import DETAIL_CHARACTERS, WHOLE_CHARACTERS, Secrets
-from mta.providers.base import Outgoing, Provider, ProviderOptions
+from mta.providers.base import Conversing, Outgoing, ProviderOptions
 from mta.providers.conversation import Steps, carry_on
 from mta.providers.smtp_answers import judge
 from mta.providers.smtp_connection import (
@@ -43,7 +43,7 @@ BEFORE_MAIL = (Stage.MAIL, Stage.RCPT, Stage.DATA)
 """Stages at which nothing of the mail itself was sent yet."""
 
 
-class SMTP(Provider):
+class SMTP(Conversing):
     """Hands mails to one relay, over connections that are kept for a while.
 
     Whether a local part that is not ASCII can be sent to, only the relay itself says, by offering SMTPUTF8;
@@ -52,7 +52,6 @@ class SMTP(Provider):
     """
 
     can_smtputf8 = True
-    converses = True
 
     def __init__(
         self,
@@ -84,12 +83,8 @@ class SMTP(Provider):
     def __repr__(self) -> str:
         return f"SMTP({self.name!r}, {self.relay!r})"
 
-    def send(self, message: Outgoing) -> Answer:
-        """Hand over one mail for one recipient."""
-        return carry_on(self.converse(message))
-
     def converse(self, message: Outgoing) -> Steps[Answer]:
-        """The same in steps."""
+        """Hand over one mail for one recipient."""
         if not _is_path(message.sender) or not _is_path(message.recipient):
             return Answer(Outcome.REJECTED_RECIPIENT, "The address has characters in it that cannot be sent.")
         answer = yield from self._attempt(message, Deadline(self.options.timeout))

@@ -13,7 +13,7 @@ import pytest
 
 from mta.claiming import SMALL_MAIL
 from mta.outcomes import Answer, Outcome, Status
-from mta.providers.base import Outgoing, ProviderOptions
+from mta.providers.base import Conversing, Outgoing, ProviderOptions
 from mta.providers.conversation import Call, Steps, Wait, carry_on
 from mta.providers.smtp import SMTP
 from mta.providers.smtp_connection import Relay, Tls
@@ -27,10 +27,8 @@ TAKEN = Answer(Outcome.ACCEPTED, "Taken.")
 PEOPLE = [f"r{number}@example.com" for number in range(40)]
 
 
-class Talking(Scripted):
+class Talking(Scripted, Conversing):
     """Does the steps of a test for what converses, and its script for the rest."""
-
-    converses = True
 
     def __init__(self, name: str, steps: Callable[[Outgoing], Steps[Answer]], **options: Any) -> None:
         super().__init__(name, **options)
