@@ -15,8 +15,6 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from sqlalchemy import event
-
 from bench.figures import Figure, report
 from bench.handing_in import container, hand_in
 from bench.postfix import NoPostfix, Postfix, private_postfix
@@ -41,23 +39,23 @@ class Recording:
     batches: list[list[tuple[str, Sequence[Any]]]] = field(default_factory=lambda: [[]])
 
     @contextmanager
-    def watch(self, database: Database) -> Iterator[None]:
+    def watch(self) -> Iterator[None]:
         """Record what is written in the meantime."""
-        change = Driver.change
+        change, commit = Driver.change, Driver.commit
 
-        def watched(driver: Driver, on_sqlite: str, on_postgresql: str, rows: Sequence[Any]) -> int:
+        def watched(driver: Driver, on_sqlite: str, on_postgresql: str, rows: Sequence[tuple[Any, ...]]) -> int:
             self.batches[-1].append((on_sqlite, rows))
             return change(driver, on_sqlite, on_postgresql, rows)
 
-        Driver.change = watched  # type: ignore[method-assign]
-        event.listen(database.engine, "commit", self._committed)
+        def committed(driver: Driver) -> None:
+            commit(driver)
+            self.batches.append([])
+
+        Driver.change, Driver.commit = watched, committed  # type: ignore[method-assign,assignment]
         try:
             yield
         finally:
-            Driver.change = change  # type: ignore[method-assign]
-
-    def _committed(self, _connection: Any) -> None:
-        self.batches.append([])
+            Driver.change, Driver.commit = change, commit  # type: ignore[method-assign]
 
     @property
     def mails(self) -> int:
@@ -99,7 +97,7 @@ def submit_as_coroutines(seconds: float, recording: Recording) -> float:
             each = (submit(submitter, started + seconds) for submitter in range(SUBMITTERS))
             return sum(await asyncio.gather(*each)) / (time.perf_counter() - started)
 
-        with recording.watch(database):
+        with recording.watch():
             rate = asyncio.run(submit_all())
         intake.close()
         database.close()
@@ -120,7 +118,7 @@ def submit_in_threads(seconds: float, recording: Recording) -> float:
                 done += 1
             return done
 
-        with recording.watch(database), ThreadPoolExecutor(SUBMITTERS) as pool:
+        with recording.watch(), ThreadPoolExecutor(SUBMITTERS) as pool:
             done = sum(pool.map(submit, range(SUBMITTERS)))
         took = time.perf_counter() - started
         database.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
@@ -13,61 +13,89 @@ from mta.outcomes import Status
 from mta.statements import arrays, insertion
 from mta.submission import Delivery, NewSubmission, Submission
 from mta.tables import deliveries, submissions, traces
-from mta.tree import is_plain, needs_mime, read_tree
+from mta.tree import is_plain, lowered_head, needs_mime, read_tree
 from store.driver import Driver
+
+Row = tuple[Any, ...]
+"""The parameters of one row of a statement."""
 
 TIME_DIGITS = 11
 """Hexadecimal digits at the beginning of an id that say when it was given, in milliseconds since the epoch."""
+CHANCE_DIGITS = 16
+"""Hexadecimal digits after them, that nobody can guess."""
 _MESSAGE_ID = re.compile(rb"(?:\A|\n)message-id:\s*(<[!-;=?-~]{1,200}>)", re.IGNORECASE)
 
 
 class Acceptance(NamedTuple):
-    """A mail about to be accepted, with all that is worked out before the database is asked."""
+    """A mail about to be accepted, with all that is worked out before the database is asked.
+
+    Attributes:
+        id: of its submission.
+        digest: what it is known by when its key comes again.
+        new: the mail.
+        row: what is written of its submission.
+        delivery_rows: what is written of its deliveries.
+    """
 
     id: str
-    created: float
-    expires: float
-    new: NewSubmission
     digest: str
-    recipients: tuple[str, ...]
-    needs_mime: bool
+    new: NewSubmission
+    row: Row
+    delivery_rows: list[Row]
 
 
-def acceptance_of(new: NewSubmission, now: float, lifetime: float) -> Acceptance:
-    """What is to be written of a mail.
+def acceptances(news: Sequence[NewSubmission], now: float, lifetime: float) -> list[Acceptance]:
+    """What is to be written of mails that came together.
 
     Args:
-        new: the mail.
+        news: the mails.
         now: the time, in seconds since the epoch.
         lifetime: how long to try, in seconds from when it may first be sent.
     """
-    return Acceptance(
-        # In order of time, so that indexes grow at their end.
-        id=f"{oldest_id(now)}{secrets.token_hex(8)}",
-        created=now,
-        expires=max(now, new.not_before) + lifetime,
-        new=new,
-        digest=new.digest(),
-        recipients=tuple(dict.fromkeys(new.recipients)),
-        needs_mime=not is_plain(new.raw) and bool(needs_mime(read_tree(new.raw))),
+    moment = oldest_id(now)  # ids in order of time, so that indexes grow at their end
+    chance = secrets.token_hex(len(news) * CHANCE_DIGITS // 2)
+    starts = range(0, len(chance), CHANCE_DIGITS)
+    ids = [moment + chance[start : start + CHANCE_DIGITS] for start in starts]
+    return [_acceptance(id, new, now, lifetime) for id, new in zip(ids, news, strict=True)]
+
+
+def _acceptance(id: str, new: NewSubmission, now: float, lifetime: float) -> Acceptance:
+    raw = new.raw
+    head = lowered_head(raw)
+    digest = new.digest()
+    row = (
+        id,
+        new.owner,
+        new.key,
+        digest,
+        new.sender,
+        new.subject,
+        now,
+        new.policy.value,
+        new.needs_envelope,
+        len(raw),
+        raw,
+        _message_id(raw, head),
     )
+    rank, due = int(new.rank), max(now, new.not_before)
+    expires = due + lifetime
+    wants_mime = not is_plain(raw, head) and bool(needs_mime(read_tree(raw)))
+    delivery_rows: list[Row] = [
+        (f"{id}-{position}", id, position, recipient, now, rank, due, expires, wants_mime)
+        for position, recipient in enumerate(dict.fromkeys(new.recipients))
+    ]
+    return Acceptance(id, digest, new, row, delivery_rows)
 
 
 def as_accepted(item: Acceptance) -> Submission:
     """The submission as it is right after."""
     new = item.new
-    return Submission(
-        id=item.id,
-        key=new.key,
-        owner=new.owner,
-        sender=new.sender,
-        subject=new.subject,
-        created=item.created,
-        deliveries=tuple(
-            Delivery(_delivery_id(item, position), recipient, Status.QUEUED, "", "", item.created)
-            for position, recipient in enumerate(item.recipients)
-        ),
+    deliveries = tuple(
+        Delivery(id, recipient, Status.QUEUED, "", "", created)
+        for id, _, _, recipient, created, *_ in item.delivery_rows
     )
+    created = item.row[_COLUMNS.index("created")]
+    return Submission(item.id, new.key, new.owner, new.sender, new.subject, created, deliveries)
 
 
 def oldest_id(created: float) -> str:
@@ -96,7 +124,7 @@ def _accept(connection: Connection, items: Sequence[Acceptance]) -> list[tuple[s
     # In one order everywhere, so that two hosts writing the same keys never wait for each other.
     batch = [first[pair] for pair in sorted(first)]
     driver = Driver.below(connection)
-    rows = [_submission_row(item) for item in batch]
+    rows = [item.row for item in batch]
     inserted = driver.change(_INSERT_SUBMISSION.on_sqlite, _INSERT_SUBMISSION.on_postgresql, rows)
     if inserted == len(items):
         ours, answers = batch, [(item.id, item.digest) for item in items]
@@ -104,7 +132,7 @@ def _accept(connection: Connection, items: Sequence[Acceptance]) -> list[tuple[s
         there = _there(connection, first)
         ours = [item for pair, item in first.items() if there[pair][0] == item.id]
         answers = [there[item.new.owner, item.new.key] for item in items]
-    _INSERT_DELIVERY.run(driver, [row for item in ours for row in _delivery_rows(item)])
+    _INSERT_DELIVERY.run(driver, [row for item in ours for row in item.delivery_rows])
     if traced := [{"submission_id": item.id, "context": item.new.trace} for item in ours if item.new.trace]:
         connection.execute(traces.insert(), traced)
     return answers
@@ -122,9 +150,10 @@ def _there(
 
 
 # Accepting is the hot path: written for the driver itself, since SQLAlchemy's care takes as long again.
+_COLUMNS = [column.name for column in submissions.c if column is not submissions.c.summary]
 _INSERT_SUBMISSION = insertion(
     submissions,
-    [column.name for column in submissions.c if column is not submissions.c.summary],
+    _COLUMNS,
     tail="ON CONFLICT (owner, key) DO NOTHING",
     source=arrays,
     one_by_one=True,
@@ -145,36 +174,7 @@ _KEYS = select(submissions.c.id, submissions.c.owner, submissions.c.key, submiss
 )
 
 
-def _submission_row(item: Acceptance) -> tuple[Any, ...]:
-    new = item.new
-    return (
-        item.id,
-        new.owner,
-        new.key,
-        item.digest,
-        new.sender,
-        new.subject,
-        item.created,
-        new.policy.value,
-        new.needs_envelope,
-        len(new.raw),
-        new.raw,
-        _message_id(new.raw),
-    )
-
-
-def _message_id(raw: bytes) -> str:
-    end = raw.find(b"\r\n\r\n")
-    found = _MESSAGE_ID.search(raw, 0, end if end >= 0 else len(raw))
+def _message_id(raw: bytes, head: bytes) -> str:
+    start = head.find(b"message-id:")
+    found = _MESSAGE_ID.search(raw, max(start - 1, 0), len(head)) if start >= 0 else None
     return found[1].decode("ascii") if found else ""
-
-
-def _delivery_rows(item: Acceptance) -> Iterable[tuple[Any, ...]]:
-    rank, due = int(item.new.rank), max(item.created, item.new.not_before)
-    for position, recipient in enumerate(item.recipients):
-        id = _delivery_id(item, position)
-        yield id, item.id, position, recipient, item.created, rank, due, item.expires, item.needs_mime
-
-
-def _delivery_id(item: Acceptance, position: int) -> str:
-    return f"{item.id}-{position}"

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import repeat
 
 from mta.desk import Desk
 from mta.errors import KeyConflict
@@ -21,7 +22,7 @@ QUICKLY_READ = 16 * 1024
 
 Read = Callable[[], NewSubmission]
 Answer = str | KeyConflict
-Future = asyncio.Future[Answer]
+Future = asyncio.Future[str]
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +35,8 @@ class Intake:
         self._waiting: list[tuple[NewSubmission, Future]] = []
         self._helper = ThreadPoolExecutor(1, "intake")
 
-    async def submit(self, read: Read, octets: int) -> str:
-        """Accept a mail, on disk when this returns, and say its submission's id.
+    def submit(self, read: Read, octets: int) -> Awaitable[str]:
+        """Accept a mail, on disk when this is there, and say its submission's id.
 
         Args:
             read: makes the submission of what came in; called in another thread where that takes time.
@@ -46,8 +47,9 @@ class Intake:
             KeyConflict: the key was used for another mail.
             StoreError: the spool cannot be written.
         """
-        if not tracing.is_on():
-            return await self._submit(read, octets)
+        return (self._submit_traced if tracing.is_on() else self._submit)(read, octets)
+
+    async def _submit_traced(self, read: Read, octets: int) -> str:
         with tracing.span("submit") as span:
             trace = tracing.context()
             id = await self._submit(lambda: replace(read(), trace=trace), octets)
@@ -57,21 +59,15 @@ class Intake:
     async def _submit(self, read: Read, octets: int) -> str:
         loop = asyncio.get_running_loop()
         new = read() if octets <= QUICKLY_READ else await loop.run_in_executor(self._helper, read)
-        answer = await self._handed_over(new, loop)
-        if isinstance(answer, KeyConflict):
-            raise answer
-        return answer
+        future: Future = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._hand_over, loop)  # after all else that came in at this moment
+        self._waiting.append((new, future))
+        return await future
 
     def close(self) -> None:
         """Let the thread go home; nobody waits for an answer any more."""
         self._helper.shutdown(wait=False)
-
-    def _handed_over(self, new: NewSubmission, loop: asyncio.AbstractEventLoop) -> Future:
-        future: Future = loop.create_future()
-        self._waiting.append((new, future))
-        if len(self._waiting) == 1:
-            loop.call_soon(self._hand_over, loop)  # after all else that came in at this moment
-        return future
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         batch, self._waiting = self._waiting, []
@@ -90,10 +86,10 @@ class Intake:
 
 
 def _answer(futures: Sequence[Future], answers: Sequence[Answer] | None, error: BaseException | None) -> None:
-    for place, future in enumerate(futures):
+    for future, answer in zip(futures, answers or repeat(error), strict=False):
         if future.cancelled():
             continue
-        if error is not None:
-            future.set_exception(error)
-        elif answers is not None:
-            future.set_result(answers[place])
+        if isinstance(answer, str):
+            future.set_result(answer)
+        elif answer is not None:
+            future.set_exception(answer)

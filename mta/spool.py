@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from mta.acceptance import TIME_DIGITS, Acceptance, accept, acceptance_of, as_accepted
+from mta.acceptance import TIME_DIGITS, Acceptance, accept, acceptances, as_accepted
 from mta.calls import add_calls
 from mta.errors import KeyConflict
 from mta.events import StatusChange
@@ -84,7 +84,7 @@ class Spool:
         """The same for several mails in one transaction, with a refusal in the place of what would be raised."""
         if not news:
             return []
-        accepting = [acceptance_of(new, now, lifetime) for new in news]
+        accepting = acceptances(news, now, lifetime)
         answers = self._database.write(accept, accepting)
         return [self._accepted(one, *answer) for one, answer in zip(accepting, answers, strict=True)]
 
@@ -106,7 +106,7 @@ class Spool:
         Raises:
             DatabaseClosed: no more is taken.
         """
-        accepting = [acceptance_of(new, now, lifetime) for new in news]
+        accepting = acceptances(news, now, lifetime)
 
         def answered(answers: list[tuple[str, str]] | None, error: BaseException | None) -> None:
             if answers is None:

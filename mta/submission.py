@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
@@ -77,14 +78,20 @@ class NewSubmission:
 
     def digest(self) -> str:
         """The same for the same mail, in 64 hexadecimal digits."""
-        parts = [self.fingerprint] if self.fingerprint else [self.sender, self.subject, *self.recipients]
-        encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-        # Each with its length, so that parts never run together.
-        digest = hashlib.sha256(b"".join([b"%d:%b" % (len(part), part) for part in encoded]))
-        if not self.fingerprint:
-            digest.update(b",")
-            digest.update(self.raw)
+        if self.fingerprint:
+            return hashlib.sha256(_told_apart([self.fingerprint])).hexdigest()
+        digest = hashlib.sha256(_told_apart([self.sender, self.subject, *self.recipients]) + b",")
+        digest.update(self.raw)
         return digest.hexdigest()
+
+
+def _told_apart(parts: Sequence[str]) -> bytes:
+    """Each part after its length in octets, so that they never run together."""
+    text = "".join([f"{len(part)}:{part}" for part in parts])
+    if text.isascii():
+        return text.encode()
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return b"".join([b"%d:%b" % (len(part), part) for part in encoded])
 
 
 @dataclass(frozen=True, slots=True)

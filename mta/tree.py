@@ -86,13 +86,23 @@ def read_tree(raw: bytes, start: int = 0, end: int | None = None, depth: int = 0
     return Entity(raw, start, limit, head, kind or "text/plain", details, parts)
 
 
-def is_plain(raw: bytes) -> bool:
+def lowered_head(raw: bytes) -> bytes:
+    """The head of a mail in lower case; all of a mail that ends within its head."""
+    end = raw.find(b"\r\n\r\n")
+    return (raw if end < 0 else raw[:end]).lower()
+
+
+def is_plain(raw: bytes, head: bytes) -> bool:
     """Whether a glance is enough to see that `needs_mime` says nothing of a mail: it is one part, neither sealed nor
     signed nor empty, as most are. False where a second look is wanted.
     """
-    end = raw.find(b"\r\n\r\n")
-    head = raw[: max(end, 0)].lower()
-    return bool(raw[end : end + GLANCE].strip()) and end >= 0 and not any(word in head for word in PECULIAR)
+    end = len(head)
+    if not raw[end : end + GLANCE].strip():
+        return False
+    for word in PECULIAR:  # noqa: SIM110 - a generator for each mail takes longer than the look
+        if word in head:
+            return False
+    return True
 
 
 def needs_mime(tree: Entity) -> str:

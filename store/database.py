@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, RootTransaction
+from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
@@ -150,10 +150,12 @@ class Database:
             StoreUnavailable: the database does not answer.
         """
         try:
-            with self._writing() as connection:
-                transaction = connection.begin()
+            with self.engine.connect() as connection:  # leaving it without a commit rolls back
+                driver = Driver.below(connection)
+                driver.begin()
+                connection.begin()
                 yield connection
-                _commit(connection, transaction)
+                driver.commit()
         except _NO_ANSWER as error:
             raise unavailable(error) from error
 
@@ -282,62 +284,55 @@ class Database:
                 for job in jobs:
                     self._run_or_fail([job])
 
-    def _writing(self) -> Connection:
-        return self.engine.connect().execution_options(bitmail_begin="BEGIN IMMEDIATE")
-
     def _run(self, jobs: Sequence[_Job[Any, Any]]) -> None:
         groups: dict[Operation[Any, Any], list[_Job[Any, Any]]] = {}
         for job in jobs:
             groups.setdefault(job.operation, []).append(job)
         results: list[tuple[_Job[Any, Any], Any]] = []
-        alone = not self.is_sqlite and all(job.alone for job in jobs)
-        with self._connection(alone=alone) as connection:  # leaving it without a commit rolls back
-            with _losing_batch():
-                transaction = connection.begin()
+        connection = self._take(alone=not self.is_sqlite and all(job.alone for job in jobs))
+        try:
+            # By the driver itself: SQLAlchemy takes as long for this as for a statement that does something.
+            driver = Driver.below(connection)
+            _or_lose_batch(driver.begin)
             for operation, members in groups.items():
                 answers = operation(connection, [job.item for job in members])
                 results.extend(zip(members, answers, strict=True))
-            with _losing_batch():
-                _commit(connection, transaction)
+            _or_lose_batch(driver.commit)
+        except BaseException as error:
+            if isinstance(error, _BatchLost):
+                connection.invalidate()  # the database is away, or keeps a transaction open that it could not commit
+            connection.close()  # which rolls back
+            raise
+        self._keep(connection)
         for job, result in results:
             job.result = result
 
-    @contextmanager
-    def _connection(self, *, alone: bool) -> Iterator[Connection]:
-        """That of the committing thread: on SQLite the same one as long as all is well."""
+    def _take(self, *, alone: bool) -> Connection:
+        """The connection of the committing thread: on SQLite the same one as long as all is well."""
         kept, self._kept = self._kept, None
-        if kept is None:
-            with _losing_batch():
-                kept = self._looking.connect() if alone else self._writing()
+        if kept is not None:
+            return kept
         try:
-            yield kept
-        except BaseException:
-            kept.close()
-            raise
-        if self.is_sqlite:
-            self._kept = kept
-        else:
-            kept.close()
+            return (self._looking if alone else self.engine).connect()
+        except DBAPIError as error:
+            raise _BatchLost(unavailable(error)) from error
+
+    def _keep(self, connection: Connection) -> None:
+        if not self.is_sqlite:
+            connection.close()
+            return
+        if connection.in_transaction():
+            connection.commit()  # an operation went by SQLAlchemy, which does not know that all is committed
+        self._kept = connection
 
 
 def _until(patience: float) -> float:
     return time.monotonic() + patience if patience else 0.0
 
 
-def _commit(connection: Connection, transaction: RootTransaction) -> None:
+def _or_lose_batch(step: Callable[[], None]) -> None:
+    """Do what concerns the whole batch: a database may be away, or not say whether it committed."""
     try:
-        transaction.commit()
-    except DBAPIError:
-        # SQLite keeps a transaction open whose commit failed, and SQLAlchemy takes it for ended: the next
-        # user of the connection, and every other writer, would wait for nobody.
-        connection.invalidate()
-        raise
-
-
-@contextmanager
-def _losing_batch() -> Iterator[None]:
-    """Around what concerns the whole batch: a database that is away, or does not say whether it committed."""
-    try:
-        yield
-    except DBAPIError as error:
-        raise _BatchLost(unavailable(error)) from error
+        step()
+    except StoreUnavailable as error:
+        raise _BatchLost(error) from error

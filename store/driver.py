@@ -1,7 +1,7 @@
 """The driver below SQLAlchemy, for the few statements that make up nearly all of the store's work.
 
-SQLAlchemy's care for each statement took as long as the database took to answer it. Transactions,
-connections and pools stay SQLAlchemy's.
+SQLAlchemy's care for each statement took as long as the database took to answer it. Connections, pools and
+transactions of one's own stay SQLAlchemy's.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def unavailable(error: BaseException) -> StoreUnavailable:
 class Driver:
     """One connection of `sqlite3` or psycopg. Statements have `?` for their parameters on both."""
 
-    __slots__ = ("_connection", "_no_answer", "is_sqlite")
+    __slots__ = ("_connection", "_dialect", "is_sqlite")
 
     def __init__(self, connection: Any, dialect: Any) -> None:
         """
@@ -35,14 +35,39 @@ class Driver:
             dialect: SQLAlchemy's word for which driver it is.
         """
         self._connection = connection
+        self._dialect = dialect
         self.is_sqlite = dialect.name == "sqlite"
-        errors = dialect.loaded_dbapi  # an internal one is how PostgreSQL says that it waited for us too long
-        self._no_answer = (errors.OperationalError, errors.InterfaceError, errors.InternalError)
 
     @classmethod
     def below(cls, connection: Connection) -> Driver:
         """The driver in the transaction that `connection` is in."""
         return cls(connection.connection.driver_connection, connection.dialect)
+
+    def begin(self) -> None:
+        """Begin a transaction that writes. psycopg does so by itself, with the first statement.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        if self.is_sqlite:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except self._dialect.loaded_dbapi.Error as error:
+                raise unavailable(error) from error
+
+    def commit(self) -> None:
+        """Make durable what was written in the transaction.
+
+        Raises:
+            StoreUnavailable: the database does not answer, or not whether it committed.
+        """
+        try:
+            if self.is_sqlite:
+                self._connection.execute("COMMIT")  # which is kept prepared, unlike that of commit()
+            else:
+                self._connection.commit()
+        except self._dialect.loaded_dbapi.Error as error:
+            raise unavailable(error) from error
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Every row that a statement gives; none for one that only changes something.
@@ -56,7 +81,7 @@ class Driver:
             cursor = self._connection.execute(statement, parameters)
             # psycopg makes a description of each column when it is asked for that, and refuses to fetch nothing.
             return cursor.fetchall() if self.is_sqlite or cursor.rownumber is not None else []
-        except self._no_answer as error:
+        except self._no_answer() as error:
             raise unavailable(error) from error
 
     def change(self, on_sqlite: str, on_postgresql: str, rows: Sequence[tuple[Any, ...]]) -> int:
@@ -78,7 +103,11 @@ class Driver:
             else:
                 columns = [list(column) for column in zip(*rows, strict=True)]
                 cursor = self._connection.execute(on_postgresql.replace("?", "%b"), columns)
-        except self._no_answer as error:
+        except self._no_answer() as error:
             raise unavailable(error) from error
         changed: int = cursor.rowcount
         return changed
+
+    def _no_answer(self) -> tuple[type[BaseException], ...]:
+        errors = self._dialect.loaded_dbapi  # an internal one is how PostgreSQL says that it waited for us too long
+        return errors.OperationalError, errors.InterfaceError, errors.InternalError

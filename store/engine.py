@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy.exc import DisconnectionError
 
 BUSY_TIMEOUT = 30.0
 """Seconds that SQLite waits for a writer in another process."""
@@ -91,12 +91,9 @@ def make_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        statement = connection.get_execution_options().get("bitmail_begin", "BEGIN")
         driver: Any = connection.connection.driver_connection
-        try:
-            driver.execute(statement)  # by SQLAlchemy it takes as long as a statement that does something
-        except sqlite3.OperationalError as error:
-            raise OperationalError(statement, None, error) from error
+        if not driver.in_transaction:  # one that writes is begun already
+            driver.execute("BEGIN")
 
     return engine
 
