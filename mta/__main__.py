@@ -7,7 +7,6 @@ import gc
 if __name__ == "__main__":
     gc.disable()  # what is imported stays, and looking through it again and again takes a fifth of the start
 
-import asyncio
 import errno
 import logging
 import os
@@ -17,6 +16,7 @@ import sys
 from collections.abc import Callable
 
 import uvicorn
+import uvloop
 from pydantic_settings import SettingsError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -161,7 +161,7 @@ def main() -> int:
         logs.set_up(settings.log, settings.log_level)
         tracing.set_up("bitmail-mta", settings)
         with _listen(settings.container_host, settings.container_port) as listening:
-            return asyncio.run(serve(settings, listening))
+            return uvloop.run(serve(settings, listening))
     except (ConfigurationError, UnknownScheduler, SettingsError) as error:
         return _refuse(f"the MTA container cannot start with these settings: {error}", os.EX_CONFIG)
     except (StoreError, SQLAlchemyError) as error:
