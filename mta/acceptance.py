@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
@@ -118,39 +119,31 @@ def accept(connection: Connection, lists: Sequence[Sequence[Acceptance]]) -> lis
 
 
 def _accept(connection: Connection, items: Sequence[Acceptance]) -> list[tuple[str, str]]:
-    first: dict[tuple[str, str], Acceptance] = {}
-    for item in items:
-        first.setdefault((item.new.owner, item.new.key), item)
-    # In one order everywhere, so that two hosts writing the same keys never wait for each other.
-    batch = [first[pair] for pair in sorted(first)]
     driver = Driver.below(connection)
-    rows = [item.row for item in batch]
+    # In one order everywhere, so that two hosts writing the same keys never wait for each other.
+    rows = sorted([item.row for item in items], key=_OWNER_AND_KEY)
     inserted = driver.change(_INSERT_SUBMISSION.on_sqlite, _INSERT_SUBMISSION.on_postgresql, rows)
     if inserted == len(items):
-        ours, answers = batch, [(item.id, item.digest) for item in items]
+        ours, answers = items, [(item.id, item.digest) for item in items]
     else:
-        there = _there(connection, first)
-        ours = [item for pair, item in first.items() if there[pair][0] == item.id]
-        answers = [there[item.new.owner, item.new.key] for item in items]
+        there = _there(connection, items)
+        answers = [there[_OWNER_AND_KEY(item.row)] for item in items]
+        ours = [item for item, (id, _) in zip(items, answers, strict=True) if id == item.id]
     _INSERT_DELIVERY.run(driver, [row for item in ours for row in item.delivery_rows])
     if traced := [{"submission_id": item.id, "context": item.new.trace} for item in ours if item.new.trace]:
         connection.execute(traces.insert(), traced)
     return answers
 
 
-def _there(
-    connection: Connection, new: Mapping[tuple[str, str], Acceptance]
-) -> dict[tuple[str, str], tuple[str, str]]:
+def _there(connection: Connection, items: Sequence[Acceptance]) -> dict[tuple[str, str], tuple[str, str]]:
     """The id and the digest of what has each owner's key now."""
-    there = {pair: (item.id, item.digest) for pair, item in new.items()}
-    for row in connection.execute(_KEYS, {"keys": [key for _, key in new]}):
-        if (row.owner, row.key) in there:
-            there[row.owner, row.key] = (row.id, row.digest)
-    return there
+    rows = connection.execute(_KEYS, {"keys": list({item.new.key for item in items})})
+    return {(row.owner, row.key): (row.id, row.digest) for row in rows}
 
 
 # Accepting is the hot path: written for the driver itself, since SQLAlchemy's care takes as long again.
 _COLUMNS = [column.name for column in submissions.c if column is not submissions.c.summary]
+_OWNER_AND_KEY = itemgetter(_COLUMNS.index("owner"), _COLUMNS.index("key"))
 _INSERT_SUBMISSION = insertion(
     submissions,
     _COLUMNS,

@@ -87,7 +87,9 @@ class NewSubmission:
 
 def _told_apart(parts: Sequence[str]) -> bytes:
     """Each part after its length in octets, so that they never run together."""
-    text = "".join([f"{len(part)}:{part}" for part in parts])
+    text = ""
+    for part in parts:
+        text += f"{len(part)}:{part}"
     if text.isascii():
         return text.encode()
     encoded = [part.encode("utf-8", "surrogatepass") for part in parts]

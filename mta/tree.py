@@ -16,8 +16,6 @@ SEALED = {
     "multipart/report": "the form of a report",
 }
 """Kinds whose meaning is lost when the mail is put together anew (RFC 1847, RFC 8551, RFC 6522)."""
-PECULIAR = (b"multipart/", b"pkcs7-mime", b"dkim-signature")
-"""One of these stands in the head of every mail of several parts, or sealed, or signed."""
 GLANCE = 200
 """Octets of the body that are looked at for one that is not blank."""
 
@@ -95,14 +93,18 @@ def lowered_head(raw: bytes) -> bytes:
 def is_plain(raw: bytes, head: bytes) -> bool:
     """Whether a glance is enough to see that `needs_mime` says nothing of a mail: it is one part, neither sealed nor
     signed nor empty, as most are. False where a second look is wanted.
+
+    Args:
+        raw: the mail.
+        head: its `lowered_head`.
     """
-    end = len(head)
-    if not raw[end : end + GLANCE].strip():
-        return False
-    for word in PECULIAR:  # noqa: SIM110 - a generator for each mail takes longer than the look
-        if word in head:
-            return False
-    return True
+    body_start = len(head)
+    return (
+        bool(raw[body_start : body_start + GLANCE].strip())
+        and b"multipart/" not in head
+        and b"pkcs7-mime" not in head
+        and b"dkim-signature" not in head
+    )
 
 
 def needs_mime(tree: Entity) -> str:
