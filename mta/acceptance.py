@@ -33,6 +33,7 @@ class Acceptance(NamedTuple):
     Attributes:
         id: of its submission.
         digest: what it is known by when its key comes again.
+        created: when it was accepted, in seconds since the epoch.
         new: the mail.
         row: what is written of its submission.
         delivery_rows: what is written of its deliveries.
@@ -40,6 +41,7 @@ class Acceptance(NamedTuple):
 
     id: str
     digest: str
+    created: float
     new: NewSubmission
     row: Row
     delivery_rows: list[Row]
@@ -85,18 +87,17 @@ def _acceptance(id: str, new: NewSubmission, now: float, lifetime: float) -> Acc
         (f"{id}-{position}", id, position, recipient, now, rank, due, expires, wants_mime)
         for position, recipient in enumerate(dict.fromkeys(new.recipients))
     ]
-    return Acceptance(id, digest, new, row, delivery_rows)
+    return Acceptance(id, digest, now, new, row, delivery_rows)
 
 
 def as_accepted(item: Acceptance) -> Submission:
     """The submission as it is right after."""
     new = item.new
     deliveries = tuple(
-        Delivery(id, recipient, Status.QUEUED, "", "", created)
-        for id, _, _, recipient, created, *_ in item.delivery_rows
+        Delivery(id, recipient, Status.QUEUED, "", "", item.created)
+        for id, _, _, recipient, *_ in item.delivery_rows
     )
-    created = item.row[_COLUMNS.index("created")]
-    return Submission(item.id, new.key, new.owner, new.sender, new.subject, created, deliveries)
+    return Submission(item.id, new.key, new.owner, new.sender, new.subject, item.created, deliveries)
 
 
 def oldest_id(created: float) -> str:

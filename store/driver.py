@@ -109,5 +109,6 @@ class Driver:
         return changed
 
     def _no_answer(self) -> tuple[type[BaseException], ...]:
-        errors = self._dialect.loaded_dbapi  # an internal one is how PostgreSQL says that it waited for us too long
+        errors = self._dialect.loaded_dbapi
+        # An internal one is how PostgreSQL says that it waited for us too long.
         return errors.OperationalError, errors.InterfaceError, errors.InternalError
