@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Sequence
+from itertools import accumulate, chain, pairwise
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -115,8 +116,9 @@ def accept(connection: Connection, lists: Sequence[Sequence[Acceptance]]) -> lis
     Returns:
         For each mail the id and the digest of the submission that has its key now.
     """
-    answers = iter(_accept(connection, [item for items in lists for item in items]))
-    return [[next(answers) for _ in items] for items in lists]
+    answers = _accept(connection, list(chain.from_iterable(lists)))
+    ends = accumulate(map(len, lists), initial=0)
+    return [answers[start:end] for start, end in pairwise(ends)]
 
 
 def _accept(connection: Connection, items: Sequence[Acceptance]) -> list[tuple[str, str]]:

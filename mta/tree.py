@@ -98,13 +98,11 @@ def is_plain(raw: bytes, head: bytes) -> bool:
         raw: the mail.
         head: its `lowered_head`.
     """
+    if b"multipart/" in head or b"pkcs7-mime" in head or b"dkim-signature" in head:
+        return False
     body_start = len(head)
-    return (
-        bool(raw[body_start : body_start + GLANCE].strip())
-        and b"multipart/" not in head
-        and b"pkcs7-mime" not in head
-        and b"dkim-signature" not in head
-    )
+    beginning = raw[body_start : body_start + GLANCE]
+    return beginning != b"" and not beginning.isspace()
 
 
 def needs_mime(tree: Entity) -> str:
