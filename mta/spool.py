@@ -97,6 +97,8 @@ class Spool:
     ) -> None:
         """The same for a caller that cannot wait, and wants the ids alone: returns at once.
 
+        An event loop should not even look through a long mail, so that is done where the mail is written.
+
         Args:
             news: as in `submit_all`.
             now: as in `submit`.
@@ -106,16 +108,7 @@ class Spool:
         Raises:
             DatabaseClosed: no more is taken.
         """
-        accepting = acceptances(news, now, lifetime)
-
-        def answered(answers: list[tuple[str, str]] | None, error: BaseException | None) -> None:
-            if answers is None:
-                heard(None, error)
-                return
-            pairs = zip(accepting, answers, strict=True)
-            heard([id if digest == one.digest else _conflict(one) for one, (id, digest) in pairs], None)
-
-        self._database.write_soon(accept, accepting, answered)
+        self._database.write_soon(_accept_all, (news, now, lifetime), heard)
 
     def _accepted(
         self, asked: Acceptance, submission_id: str, digest: str
@@ -184,6 +177,19 @@ class Spool:
             The delivery as it is now, or None when there is none that a retry may help, or a container holds it.
         """
         return self._database.write(_retry, _Retrying(submission_id, delivery_id, now, now + lifetime))
+
+
+def _accept_all(
+    connection: Connection, calls: Sequence[tuple[Sequence[NewSubmission], float, float]]
+) -> list[list[str | KeyConflict]]:
+    lists = [acceptances(*call) for call in calls]
+    return [
+        [
+            id if digest == one.digest else _conflict(one)
+            for one, (id, digest) in zip(items, answers, strict=True)
+        ]
+        for items, answers in zip(lists, accept(connection, lists), strict=True)
+    ]
 
 
 def _conflict(asked: Acceptance) -> KeyConflict:

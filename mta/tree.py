@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ SEALED = {
     "multipart/report": "the form of a report",
 }
 """Kinds whose meaning is lost when the mail is put together anew (RFC 1847, RFC 8551, RFC 6522)."""
+_VISIBLE = re.compile(rb"\S")
 GLANCE = 200
 """Octets of the body that are looked at for one that is not blank."""
 
@@ -56,6 +58,11 @@ class Entity:
         """The name that it has as a file, or ""."""
         _, where = parameters(self.head.get("content-disposition"))
         return where.get("filename") or self.details.get("name", "")
+
+    @property
+    def is_blank(self) -> bool:
+        """There is nothing in its body but white space, if that; found out without a copy of a large one."""
+        return not _VISIBLE.search(self.raw, self.head.body_start, self.end)
 
     @property
     def is_file(self) -> bool:
@@ -112,6 +119,6 @@ def needs_mime(tree: Entity) -> str:
     for entity in tree.walk():
         if entity.kind in SEALED:
             return SEALED[entity.kind]
-        if entity.is_file and not entity.body.strip():
+        if entity.is_file and entity.is_blank:
             return "an empty file"
     return ""

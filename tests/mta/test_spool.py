@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -190,6 +190,27 @@ def test_submit_when_one_conflicts_among_many_then_only_that_is_refused(spool: S
 def test_submit_when_a_recipient_stands_twice_then_one_delivery(spool: Spool) -> None:
     submission, _ = spool.submit(mail("b@example.com", "a@example.com", "b@example.com"), NOW, LIFETIME)
     assert [one.recipient for one in submission.deliveries] == ["b@example.com", "a@example.com"]
+
+
+def test_submit_soon_when_a_mail_takes_long_to_look_through_then_the_caller_goes_on(spool: Spool) -> None:
+    went_on = threading.Event()
+    answer: Future[tuple[list[str | KeyConflict] | None, BaseException | None]] = Future()
+
+    class Long(NewSubmission):
+        def digest(self) -> str:
+            assert went_on.wait(10)
+            return super().digest()
+
+    new = Long("k", "ann", "ann@example.com", ("bob@example.com",), "Long", b"Subject: Long\r\n\r\nwords\r\n")
+    spool.submit_soon([new], NOW, LIFETIME, lambda ids, error: answer.set_result((ids, error)))
+    went_on.set()
+
+    ids, error = answer.result(10)
+    assert error is None
+    assert ids is not None
+    (id,) = ids
+    assert isinstance(id, str)
+    assert spool.raw(id) == new.raw
 
 
 @pytest.mark.parametrize("broken", [{"key": ""}, {"recipients": ()}])
