@@ -75,7 +75,7 @@ def _acceptance(id: str, new: NewSubmission, now: float, lifetime: float) -> Acc
         new.sender,
         new.subject,
         now,
-        new.policy.value,
+        str(new.policy),
         new.needs_envelope,
         len(raw),
         raw,

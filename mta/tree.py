@@ -108,8 +108,7 @@ def is_plain(raw: bytes, head: bytes) -> bool:
     if b"multipart/" in head or b"pkcs7-mime" in head or b"dkim-signature" in head:
         return False
     body_start = len(head)
-    beginning = raw[body_start : body_start + GLANCE]
-    return beginning != b"" and not beginning.isspace()
+    return body_start < len(raw) and not raw[body_start : body_start + GLANCE].isspace()
 
 
 def needs_mime(tree: Entity) -> str:
