@@ -84,10 +84,10 @@ def _acceptance(id: str, new: NewSubmission, now: float, lifetime: float) -> Acc
     rank, due = int(new.rank), max(now, new.not_before)
     expires = due + lifetime
     wants_mime = not is_plain(raw, head) and bool(needs_mime(read_tree(raw)))
-    delivery_rows: list[Row] = [
-        (f"{id}-{position}", id, position, recipient, now, rank, due, expires, wants_mime)
-        for position, recipient in enumerate(dict.fromkeys(new.recipients))
-    ]
+    delivery_rows: list[Row] = []
+    for position, recipient in enumerate(dict.fromkeys(new.recipients)):
+        row_id = f"{id}-{position}"
+        delivery_rows.append((row_id, id, position, recipient, now, rank, due, expires, wants_mime))
     return Acceptance(id, digest, now, new, row, delivery_rows)
 
 
