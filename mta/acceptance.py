@@ -81,7 +81,8 @@ def _acceptance(id: str, new: NewSubmission, now: float, lifetime: float) -> Acc
         raw,
         _message_id(raw, head),
     )
-    rank, due = int(new.rank), max(now, new.not_before)
+    rank = int(new.rank)
+    due = now if now > new.not_before else new.not_before
     expires = due + lifetime
     wants_mime = not is_plain(raw, head) and bool(needs_mime(read_tree(raw)))
     delivery_rows: list[Row] = []
