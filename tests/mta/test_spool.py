@@ -122,6 +122,20 @@ def test_submit_when_many_come_at_once_with_few_keys_then_one_submission_a_key(
         assert connection.scalar(select(func.count()).select_from(deliveries)) == 8
 
 
+def test_submit_all_when_a_key_stands_in_it_twice_then_the_first_has_it(spool: Spool) -> None:
+    other = mail(key="b", raw=b"Subject: Other\r\n\r\nwords\r\n")
+    first, again, refused, last = spool.submit_all(
+        [mail(key="b"), mail(key="b"), other, mail(key="a")], NOW, LIFETIME
+    )
+
+    assert not isinstance(first, KeyConflict)
+    assert not isinstance(last, KeyConflict)
+    assert (first[1], last[1]) == (True, True)
+    assert again == (first[0], False)
+    assert isinstance(refused, KeyConflict)
+    assert {len(one.deliveries) for one in (first[0], last[0])} == {1}
+
+
 @pytest.fixture
 def spools(database: Database) -> Iterator[list[Spool]]:
     """Of several processes, as far as the database can tell: each has connections of its own."""
