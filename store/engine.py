@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 
 BUSY_TIMEOUT = 30.0
 """Seconds that SQLite waits for a writer in another process."""
@@ -92,8 +92,12 @@ def make_engine(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection
-        if not driver.in_transaction:  # one that writes is begun already
-            driver.execute("BEGIN")
+        if driver.in_transaction:
+            return  # one that writes is begun already
+        try:
+            driver.execute("BEGIN")  # by SQLAlchemy it takes as long as a statement that does something
+        except sqlite3.OperationalError as error:
+            raise OperationalError("BEGIN", None, error) from error
 
     return engine
 
